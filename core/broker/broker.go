@@ -1,0 +1,376 @@
+// Package broker is the MQTT server of Homeroom. It is the only package that
+// knows which engine is inside.
+//
+// The engine (mochi) is the protocol front: it reads and checks packets, answers
+// CONNECT, PINGREQ and SUBSCRIBE, and does the inbound half of QoS 1 and 2. What
+// is delivered to whom is ours: door.go takes each publish from the engine,
+// router.go knows who wants it, session.go keeps what each client is owed,
+// journal.go writes what must survive, conn.go is the network. The door lets an
+// acknowledgement out only after what it promises is stored.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"homeroom/core"
+	"homeroom/core/topic"
+)
+
+// MaxPacket is the largest MQTT packet that is accepted, in bytes.
+const MaxPacket = 4 << 20
+
+// Gate decides who may connect and what they may publish and read.
+type Gate interface {
+	// Authenticate returns the account with that name and secret, or core.ErrDenied.
+	Authenticate(ctx context.Context, name, secret, addr string) (core.Account, error)
+	// Authorize is asked once a publish and must not wait for anything.
+	Authorize(id core.AccountID, a core.Action, f topic.Filter) error
+	// Current reports whether what was opened with that version may stay open.
+	Current(id core.AccountID, version int64) bool
+	// Refuse keeps a refusal for the people it concerns. It must not wait.
+	Refuse(core.Refusal)
+}
+
+// Config is everything a Broker needs.
+type Config struct {
+	Addr  string // "127.0.0.1:0" picks a free port
+	Gate  Gate
+	Store Store
+	// Sink gets every accepted message, in the order in which its client sent
+	// them. It runs on that client's goroutine and must not wait.
+	Sink func(core.Message)
+	Feed *core.Feed
+	Log  *slog.Logger
+	// Version is told in $SYS/broker/version.
+	Version string
+}
+
+// Broker is an MQTT server. It cannot be started twice: open another.
+type Broker struct {
+	cfg     Config
+	engine  *mqtt.Server
+	listen  net.Listener
+	journal *journal
+	router  *router
+	started time.Time
+
+	in, out  atomic.Uint64 // messages accepted, deliveries written
+	shed     atomic.Uint64 // deliveries dropped because a client was too slow
+	stopping atomic.Bool
+
+	mu       sync.Mutex
+	conns    map[*conn]struct{}     // guarded by mu
+	sessions map[string]*session    // guarded by mu; by MQTT Client Identifier
+	wills    map[string]*time.Timer // guarded by mu; delayed wills by Client Identifier
+
+	close sync.Once
+}
+
+// Open reads what the store holds, binds the address and is ready to Run.
+// A port that is taken is a core.ErrConflict with a sentence.
+func Open(ctx context.Context, cfg Config) (*Broker, error) {
+	b := &Broker{cfg: cfg, started: time.Now(), conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*time.Timer{}}
+	b.router = newRouter()
+	b.journal = newJournal(cfg.Store, cfg.Log)
+	saved, err := cfg.Store.LoadJournal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	b.restore(saved)
+	if b.engine, err = newEngine(b); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	if b.listen, err = net.Listen("tcp", cfg.Addr); err != nil {
+		return nil, listenFailure(cfg.Addr, err)
+	}
+	return b, nil
+}
+
+func listenFailure(addr string, err error) error {
+	_, port, splitErr := net.SplitHostPort(addr)
+	if splitErr != nil {
+		return core.Fail(core.ErrInvalid, "{address} is not an address. Write it as host:port, or :1883 for every network.", "address", addr)
+	}
+	if strings.Contains(err.Error(), "in use") || strings.Contains(err.Error(), "Only one usage") {
+		return core.Fail(core.ErrConflict, "Port {port} is taken by another program, perhaps another MQTT broker. Stop it, or choose another port with --mqtt.", "port", port)
+	}
+	return core.Fail(err, "MQTT cannot listen on {address}: {reason}. Choose another port with --mqtt.", "address", addr, "reason", err)
+}
+
+// Addr is the address the broker listens on.
+func (b *Broker) Addr() string { return b.listen.Addr().String() }
+
+// Run serves clients until ctx ends, then tells them and stores what is owed.
+func (b *Broker) Run(ctx context.Context) error {
+	if err := b.engine.Serve(); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(b.journal.run)
+	wg.Go(func() { b.accept(&wg) })
+	wg.Go(func() { b.watch(ctx) })
+	wg.Go(func() { b.tend(ctx) })
+	<-ctx.Done()
+	b.stopping.Store(true)
+	err := b.listen.Close()
+	b.mu.Lock()
+	for c := range b.conns {
+		c.disconnect(packets.ErrServerShuttingDown)
+	}
+	b.mu.Unlock()
+	done := make(chan struct{})
+	go func() { wg.Wait(); _ = b.Close(); close(done) }()
+	b.journal.stop()
+	select {
+	case <-done:
+	case <-time.After(core.StopTimeout - time.Second):
+		err = errors.Join(err, errors.New("broker: some clients did not go"))
+	}
+	return err
+}
+
+// Close frees the address. Run closes by itself; Close is for a broker that
+// never ran. It may be called twice.
+func (b *Broker) Close() (err error) {
+	b.close.Do(func() {
+		if err = b.listen.Close(); errors.Is(err, net.ErrClosed) {
+			err = nil
+		}
+		err = errors.Join(err, b.engine.Close())
+	})
+	return err
+}
+
+// Publish sends m on behalf of m.From and returns when it is stored for
+// everybody who is owed it. A publish that is not allowed is core.ErrDenied.
+func (b *Broker) Publish(ctx context.Context, m core.Message) error {
+	if _, err := topic.ParseName(string(m.Topic)); err != nil {
+		return core.Fail(core.ErrInvalid, "{topic} is not a topic to publish to: no + or #, at most {max} bytes.", "topic", short(string(m.Topic)), "max", topic.MaxLen)
+	}
+	if len(m.Payload) > MaxPacket-topic.MaxLen-64 {
+		return core.Fail(core.ErrInvalid, "The payload is larger than {max} MB. Send less at once.", "max", MaxPacket>>20)
+	}
+	if strings.HasPrefix(string(m.Topic), "$") {
+		return core.Fail(core.ErrDenied, "Topics that begin with $ belong to the broker. Publish to another topic.")
+	}
+	if err := b.cfg.Gate.Authorize(m.From, core.Publish, topic.Filter(m.Topic)); err != nil {
+		return err
+	}
+	m.At = time.Now()
+	return b.journal.wait(ctx, b.accepted(newMessage(m, properties{}), nil))
+}
+
+// accepted delivers m, which may be published, and returns the journal position
+// that must be stored before anybody is told that it was taken. first runs in
+// the same transaction.
+func (b *Broker) accepted(m *message, first []Entry) uint64 {
+	if err := b.journal.room(context.Background()); err != nil {
+		return 0
+	}
+	b.in.Add(1)
+	b.journal.begin()
+	at := b.journal.add(first...)
+	if m.Retain {
+		at = max(at, b.router.retain(m, b.journal))
+	}
+	at = max(at, b.router.deliver(m))
+	b.journal.end()
+	b.cfg.Sink(m.Message)
+	return at
+}
+
+// Retained returns at most limit retained messages that f selects, in order of topic.
+func (b *Broker) Retained(f topic.Filter, limit int) []core.Message {
+	found := b.router.retained(f)
+	slices.SortFunc(found, func(x, y *message) int { return strings.Compare(string(x.Topic), string(y.Topic)) })
+	found = found[:min(limit, len(found))]
+	ms := make([]core.Message, len(found))
+	for i, m := range found {
+		ms[i] = m.Message
+	}
+	return ms
+}
+
+// Clients returns the sessions the broker knows, sorted by client identifier.
+func (b *Broker) Clients() []core.Client {
+	all := b.all()
+	cs := make([]core.Client, 0, len(all))
+	for _, s := range all {
+		cs = append(cs, s.client())
+	}
+	slices.SortFunc(cs, func(x, y core.Client) int { return strings.Compare(x.ID, y.ID) })
+	return cs
+}
+
+// Kick closes the connection of a client. It may come back.
+func (b *Broker) Kick(id string) {
+	b.mu.Lock()
+	s := b.sessions[id]
+	b.mu.Unlock()
+	if s != nil {
+		s.kick()
+	}
+}
+
+// Traffic returns the messages accepted and delivered since the broker was opened.
+func (b *Broker) Traffic() (in, out uint64) { return b.in.Load(), b.out.Load() }
+
+func (b *Broker) all() []*session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]*session, 0, len(b.sessions))
+	for _, s := range b.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// accept takes connections until the listener closes. Running out of file
+// descriptors is a pause, not an end.
+func (b *Broker) accept(wg *sync.WaitGroup) {
+	for pause := 5 * time.Millisecond; ; {
+		raw, err := b.listen.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			b.cfg.Log.Warn("cannot take a connection", "err", err)
+			time.Sleep(pause)
+			pause = min(2*pause, time.Second)
+			continue
+		}
+		pause = 5 * time.Millisecond
+		wg.Go(func() { b.serve(raw) })
+	}
+}
+
+// serve speaks MQTT on raw until either side ends it. The engine's decoders
+// panic on some malformed packets (a cut-off SUBSCRIBE, v2.7.9): that ends the
+// connection and nothing else.
+func (b *Broker) serve(raw net.Conn) {
+	c := newConn(b, raw)
+	b.mu.Lock()
+	b.conns[c] = struct{}{}
+	b.mu.Unlock()
+	if b.stopping.Load() {
+		_ = c.Close()
+	}
+	var err error
+	func() {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("malformed packet: %v", r)
+			}
+		}()
+		err = b.engine.EstablishConnection("tcp", c)
+	}()
+	_ = c.Close()
+	b.mu.Lock()
+	delete(b.conns, c)
+	b.mu.Unlock()
+	if s := c.session; s != nil {
+		b.engine.Clients.Delete(s.id + c.suffix)
+		s.left(c, err == nil)
+	}
+}
+
+// watch ends what an account may no longer have, as soon as accounts change.
+func (b *Broker) watch(ctx context.Context) {
+	l := b.cfg.Feed.Listen()
+	defer l.Close()
+	for {
+		changed, err := l.Next(ctx)
+		if err != nil {
+			return
+		}
+		if changed&core.AccountsChanged != 0 {
+			for _, s := range b.all() {
+				s.recheck()
+			}
+		}
+	}
+}
+
+// tend expires sessions and publishes $SYS until ctx ends.
+func (b *Broker) tend(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		if n%10 == 0 {
+			b.publishSys()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, s := range b.all() {
+				if s.expired(now) {
+					b.end(s)
+				}
+			}
+		}
+	}
+}
+
+// publishSys tells the state of the broker in $SYS, which is kept in memory only.
+func (b *Broker) publishSys() {
+	connected, total := 0, 0
+	for _, s := range b.all() {
+		total++
+		if s.online.Load() {
+			connected++
+		}
+	}
+	in, out := b.Traffic()
+	for name, value := range map[topic.Name]string{
+		"$SYS/broker/version":           "Homeroom " + b.cfg.Version,
+		"$SYS/broker/uptime":            strconv.Itoa(int(time.Since(b.started).Seconds())),
+		"$SYS/broker/clients/connected": strconv.Itoa(connected),
+		"$SYS/broker/clients/total":     strconv.Itoa(total),
+		"$SYS/broker/messages/received": strconv.FormatUint(in, 10),
+		"$SYS/broker/messages/sent":     strconv.FormatUint(out, 10),
+		"$SYS/broker/messages/dropped":  strconv.FormatUint(b.shed.Load(), 10),
+	} {
+		m := newMessage(core.Message{Topic: name, Payload: []byte(value), Retain: true, At: time.Now()}, properties{})
+		b.router.retain(m, nil)
+		b.router.deliver(m)
+	}
+}
+
+// refuse keeps a refusal for c's side to read.
+func (b *Broker) refuse(c *conn, s core.Sentence) {
+	r := core.Refusal{At: time.Now(), Count: 1, Account: c.account.ID, Name: short(c.name), Client: short(c.clientID), Addr: c.host(), Say: s}
+	b.cfg.Gate.Refuse(r)
+}
+
+// short cuts what came from outside to what a person can read.
+func short(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '�'
+		}
+		return r
+	}, s)
+	if len(s) <= 64 {
+		return s
+	}
+	cut := 61
+	for cut > 0 && s[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}
