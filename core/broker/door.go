@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,8 @@ func newEngine(b *Broker) (*mqtt.Server, error) {
 	caps.ReceiveMaximum = window
 	caps.TopicAliasMaximum = 64
 	caps.Compatibilities.NoInheritedPropertiesOnAck = true
-	engine := mqtt.New(&mqtt.Options{Capabilities: caps, Logger: b.cfg.Log, SysTopicResendInterval: 1 << 30})
+	// The engine would log whole packets, passwords with them.
+	engine := mqtt.New(&mqtt.Options{Capabilities: caps, Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 1 << 30})
 	return engine, engine.AddHook(&door{b: b}, nil)
 }
 

@@ -61,6 +61,8 @@ type Config struct {
 	Words func(language string) map[string]string
 	// Say puts a sentence into a language.
 	Say func(language string, s core.Sentence) string
+	// Refuse keeps a refused sign-in for the people it concerns.
+	Refuse func(core.Refusal)
 	// Open lets everybody in as core.Anyone.
 	Open bool
 	Log  *slog.Logger
@@ -273,6 +275,10 @@ func (g *Gateway) signIn(r *request) (any, error) {
 	}
 	a, err := g.cfg.Authority.Authenticate(r.Context(), c.Name, c.Password, host)
 	if err != nil {
+		var p *core.Problem
+		if errors.As(err, &p) {
+			g.cfg.Refuse(core.Refusal{At: time.Now(), Count: 1, Name: strings.ToValidUTF8(c.Name[:min(len(c.Name), 64)], ""), Client: "page", Addr: host, Say: p.Sentence})
+		}
 		return nil, err
 	}
 	g.sessions.start(r.w, a)

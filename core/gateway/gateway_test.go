@@ -24,6 +24,7 @@ type school struct {
 	claimed bool
 	version int64
 	rows    []core.Live
+	refused []core.Refusal
 }
 
 func (s *school) Authenticate(_ context.Context, name, secret, _ string) (core.Account, error) {
@@ -74,7 +75,7 @@ func (s *school) Live(since uint64) ([]core.Live, uint64) {
 
 func start(t *testing.T, s *school, open bool) (*httptest.Server, *http.Client) {
 	t.Helper()
-	g := &Gateway{sessions: newSessions(), cfg: Config{Authority: s, Claims: s, Values: s, Open: open, Log: slog.New(slog.DiscardHandler),
+	g := &Gateway{sessions: newSessions(), cfg: Config{Authority: s, Claims: s, Values: s, Open: open, Refuse: func(r core.Refusal) { s.refused = append(s.refused, r) }, Log: slog.New(slog.DiscardHandler),
 		Page:  fstest.MapFS{"index.html": {Data: []byte("<h1>page</h1>")}},
 		Words: func(l string) map[string]string { return map[string]string{"Sign in": "Anmelden " + l} },
 		Say:   func(l string, x core.Sentence) string { return l + ": " + x.String() }}}
@@ -126,6 +127,9 @@ func TestSignIn(t *testing.T) {
 	}
 	if code, body := do(t, c, "POST", srv.URL+"/api/v1/sessions", `{"name":"ana","password":"wrong"}`, "Accept-Language", "fr"); code != 403 || !strings.Contains(body, "fr: Wrong name") {
 		t.Errorf("wrong password: %d %s", code, body)
+	}
+	if len(s.refused) != 1 || s.refused[0].Name != "ana" || s.refused[0].Addr != "127.0.0.1" {
+		t.Errorf("refused %+v", s.refused)
 	}
 	if code, body := do(t, c, "POST", srv.URL+"/api/v1/sessions", `{"name":"ana","password":"right"}`); code != 200 {
 		t.Fatalf("sign in: %d %s", code, body)

@@ -1,0 +1,110 @@
+package accounts
+
+import (
+	"context"
+	"crypto/subtle"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"homeroom/core"
+	"homeroom/core/topic"
+)
+
+// Authenticate returns the account with that name and secret. addr is where
+// the try comes from, with or without port.
+//
+// It fails with core.ErrDenied; an unknown name and a wrong password get the
+// same answer after the same time. Whoever asks also says so with Refuse: only
+// they know the client.
+//
+// A random secret cannot be guessed, so the right one is never delayed,
+// whatever else goes on. While everything is open, a name that nobody has
+// is core.Anyone.
+func (s *Service) Authenticate(ctx context.Context, name, secret, addr string) (core.Account, error) {
+	var m *member
+	if id, err := topic.ParseID(name); err == nil {
+		m = s.view.Load().byName[id]
+	}
+	if m == nil && s.cfg.Open {
+		return anyone, nil
+	}
+	if name == "" {
+		return core.Account{}, core.Fail(core.ErrDenied, "Sign in with a name and a password. Ask the teacher for them.")
+	}
+	name, addr = cut(name, 64), source(addr)
+	hash, id := s.nobody, core.AccountID(0)
+	if m != nil {
+		hash, id = m.secret, m.ID
+	}
+	right := subtle.ConstantTimeCompare([]byte(s.sum(secret)), []byte(hash)) == 1
+	if !right {
+		if wait, byAddr := s.throttle.allow(id, name, addr); byAddr {
+			return core.Account{}, core.Fail(core.ErrDenied, "Too many wrong passwords from {addr}. Wait {n} s and try again.", "addr", addr, "n", seconds(wait))
+		} else if wait > 0 {
+			return core.Account{}, tooMany(name, wait)
+		}
+		if !isSum(hash) {
+			release, err := s.slot(ctx)
+			if err != nil {
+				return core.Account{}, err
+			}
+			// Of a thousand guesses at once, those that waited here are too late.
+			if wait := s.throttle.again(id, name, addr); wait > 0 {
+				release()
+				return core.Account{}, tooMany(name, wait)
+			}
+			right = verifyPassword(hash, secret) && m != nil
+			release()
+		}
+	}
+	if !right || !s.same(m) {
+		s.throttle.miss(id, name, addr)
+		return core.Account{}, core.Fail(core.ErrDenied, "{name} could not sign in: the name or the password is wrong. Check both, or ask the teacher for a new password.", "name", name)
+	}
+	s.throttle.hit(id, name, addr)
+	if m.Disabled {
+		return core.Account{}, disabled(m.Name)
+	}
+	return m.Account, nil
+}
+
+// same reports whether m still is what it was: its secret may have changed
+// while it was being checked.
+func (s *Service) same(m *member) bool {
+	now := s.view.Load().byID[m.ID]
+	return now != nil && now.Version == m.Version
+}
+
+func tooMany(name string, wait time.Duration) error {
+	return core.Fail(core.ErrDenied, "Too many wrong passwords for {name}. Wait {n} s and try again.", "name", name, "n", seconds(wait))
+}
+
+func disabled(name topic.ID) error {
+	return core.Fail(core.ErrDenied, "{name} is disabled. Ask the teacher to enable it.", "name", name)
+}
+
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// cut makes what came from outside fit to be read: valid UTF-8 without control
+// characters, at most n bytes.
+func cut(s string, n int) string {
+	long := len(s) > n
+	if long {
+		for n -= len("…"); n > 0 && !utf8.RuneStart(s[n]); n-- {
+		}
+		s = s[:n]
+	}
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
+			return '?'
+		}
+		return r
+	}, s)
+	if long {
+		s += "…"
+	}
+	return s
+}

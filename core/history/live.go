@@ -1,0 +1,151 @@
+package history
+
+import (
+	"time"
+
+	"homeroom/core"
+)
+
+// Live returns the series that changed after the position since (0: all that
+// have a reading), newest change first, and the position to ask from next. A
+// row whose newest reading has no time says that the series was forgotten. At
+// most 20,000 series are in memory; the one that has not changed for longest goes.
+func (h *History) Live(since uint64) (rows []core.Live, now uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for e := h.recent.Front(); e != nil; e = e.Next() {
+		s := e.Value.(*series)
+		if s.changed <= since {
+			break
+		}
+		if since == 0 && s.newest.At.IsZero() {
+			continue
+		}
+		rows = append(rows, core.Live{Series: s.name, Description: s.Description, Newest: s.newest, Spark: s.sparkline()})
+	}
+	return rows, h.seq
+}
+
+func (s *series) sparkline() []core.Reading {
+	if s.spark == nil {
+		return nil
+	}
+	p := s.spark
+	rs := make([]core.Reading, p.n)
+	kind := s.newest.Kind
+	if kind == core.Text {
+		kind = core.Number
+	}
+	for i := range rs {
+		r := p.at[(p.next-p.n+i+sparkLength)%sparkLength]
+		rs[i] = core.Reading{At: time.UnixMilli(r.ms), Kind: kind, Value: r.v}
+	}
+	return rs
+}
+
+// Topics returns the topics that changed after the position since (0: all),
+// newest change first, and the position to ask from next. They take at most
+// 64 MiB; the one that has not changed for longest goes.
+func (h *History) Topics(since uint64) (rows []core.TopicState, now uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for e := h.byChange.Front(); e != nil; e = e.Next() {
+		t := e.Value.(*topicEntry)
+		if t.changed <= since {
+			break
+		}
+		rows = append(rows, t.TopicState)
+	}
+	return rows, h.seq
+}
+
+// noteTopic makes m the newest of its topic. Callers hold h.mu.
+func (h *History) noteTopic(m core.Message) *topicEntry {
+	t := h.topics[m.Topic]
+	if t == nil {
+		t = &topicEntry{}
+		t.place = h.byChange.PushFront(t)
+		h.topics[m.Topic] = t
+	} else {
+		h.byChange.MoveToFront(t.place)
+	}
+	t.changed = h.seq
+	t.Size = len(m.Payload)
+	t.Count++
+	t.Last = cut(m, maxPayload)
+	h.bytes -= t.cost
+	t.cost = perTopic + len(m.Topic) + len(m.Client) + len(t.Last.Payload)
+	h.bytes += t.cost
+	for h.bytes > maxTopics && h.byChange.Len() > 1 {
+		old := h.byChange.Back().Value.(*topicEntry)
+		h.byChange.Remove(old.place)
+		delete(h.topics, old.Last.Topic)
+		h.bytes -= old.cost
+	}
+	return t
+}
+
+// cut returns m with at most n bytes of its payload, and does not hold on to the rest.
+func cut(m core.Message, n int) core.Message {
+	if len(m.Payload) > n {
+		m.Payload = append([]byte(nil), m.Payload[:n]...)
+	}
+	return m
+}
+
+// Messages returns messages after the position after, oldest first, at most
+// limit of them, and the position to ask from next. lost is how many in between
+// are no longer there; 0 starts with the oldest there is and lost none. The
+// last 4,096 are kept, or fewer where they are larger than 8 MiB together; of a
+// payload above 1 MiB only the first 64 KiB are.
+func (h *History) Messages(after uint64, limit int) (ms []core.Message, next, lost uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := &h.ring
+	oldest := r.next - uint64(r.n)
+	switch {
+	case after == 0:
+		after = oldest
+	case after < oldest:
+		lost = oldest - after
+		after = oldest
+	}
+	after = min(after, r.next)
+	n := min(uint64(max(limit, 0)), r.next-after)
+	ms = make([]core.Message, n)
+	for i := range ms {
+		ms[i] = r.at[(after+uint64(i))%ringMessages]
+	}
+	return ms, after + n, lost
+}
+
+// ring holds the last messages. The message at position p is at[p%len(at)].
+type ring struct {
+	at    [ringMessages]core.Message
+	next  uint64 // position of the message to come
+	n     int
+	bytes int
+}
+
+func (r *ring) add(m core.Message) {
+	m = cutAbove(m)
+	for r.n > 0 && (r.n == ringMessages || r.bytes+ringCost(m) > ringBytes) {
+		old := &r.at[(r.next-uint64(r.n))%ringMessages]
+		r.bytes -= ringCost(*old)
+		*old = core.Message{}
+		r.n--
+	}
+	r.at[r.next%ringMessages] = m
+	r.bytes += ringCost(m)
+	r.next++
+	r.n++
+}
+
+func cutAbove(m core.Message) core.Message {
+	if len(m.Payload) > 1<<20 {
+		return cut(m, maxPayload)
+	}
+	return m
+}
+
+func ringCost(m core.Message) int { return perItem + len(m.Payload) + len(m.Topic) + len(m.Client) }

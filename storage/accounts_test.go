@@ -1,0 +1,283 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"homeroom/core"
+	"homeroom/core/accounts"
+	"homeroom/core/topic"
+)
+
+var _ accounts.Store = (*DB)(nil)
+
+func service(t testing.TB, db *DB) *accounts.Service {
+	t.Helper()
+	s, err := accounts.Open(t.Context(), accounts.Config{Store: db, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler), Strength: accounts.ForTests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestAccountsSurviveRestart makes a class, opens it again and compares.
+func TestAccountsSurviveRestart(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := service(t, db)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	teacher, err := s.Claim(t.Context(), "mrs-kim", "김 선생님", "비밀번호 여덟 자")
+	must(err)
+	must(s.AddTeam(t.Context(), core.Team{Name: "blue", Label: "Les Bleus"}))
+	must(s.AddTeam(t.Context(), core.Team{Name: "red"}))
+	must(s.ChangeTeam(t.Context(), core.Team{Name: "red", Label: "Rouges"}))
+	kit, secret, err := s.Add(t.Context(), core.Account{Name: "kit-1", Role: core.Kit, Team: "blue"}, "")
+	must(err)
+	zoe, _, err := s.Add(t.Context(), core.Account{Name: "zoe", Label: "Zoé", Role: core.Student, Team: "red"}, "correct horse")
+	must(err)
+	zoe.Disabled, zoe.Label = true, "Zoë"
+	must(s.Change(t.Context(), zoe))
+	must(s.SetPassword(t.Context(), teacher.ID, "another horse"))
+	for _, subject := range []core.Subject{{Account: kit.ID}, {Team: "red"}, {Team: "blue"}, {Role: core.Kit}} {
+		_, err := s.Grant(t.Context(), core.Grant{Subject: subject, Action: core.Publish, Pattern: "{team}/+/" + fmt.Sprint(len(s.Grants()))})
+		must(err)
+	}
+	must(s.Revoke(t.Context(), s.Grants()[7].ID))
+	must(s.RemoveTeam(t.Context(), "red"))
+	gone, _, err := s.Add(t.Context(), core.Account{Name: "gone", Role: core.Kit}, "")
+	must(err)
+	_, err = s.Grant(t.Context(), core.Grant{Subject: core.Subject{Account: gone.ID}, Action: core.Subscribe, Pattern: "x"})
+	must(err)
+	must(s.Remove(t.Context(), gone.ID))
+	must(db.Close())
+
+	again := service(t, open(t, dir))
+	for what, pair := range map[string][2]any{
+		"accounts": {s.Accounts(), again.Accounts()},
+		"teams":    {s.Teams(), again.Teams()},
+		"grants":   {s.Grants(), again.Grants()},
+	} {
+		if !reflect.DeepEqual(pair[0], pair[1]) {
+			t.Errorf("%s were\n%v and are\n%v", what, pair[0], pair[1])
+		}
+	}
+	if a, _ := again.Account(zoe.ID); a.Team != "" || !a.Disabled || a.Label != "Zoë" || a.Version != 3 || time.Since(a.Created) > time.Minute {
+		t.Errorf("zoe is %+v", a)
+	}
+	if n := len(again.Grants()); n != 7+2 {
+		t.Errorf("%d grants: %v", n, again.Grants())
+	}
+	if again.ClaimCode() != "" {
+		t.Error("a claim code for a claimed class")
+	}
+	for name, secret := range map[string]string{"mrs-kim": "another horse", "kit-1": secret} {
+		if _, err := again.Authenticate(t.Context(), name, secret, "10.0.0.1"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := again.Authorize(kit.ID, core.Publish, "blue/lamp"); err != nil {
+		t.Error(err)
+	}
+	next, _, err := again.Add(t.Context(), core.Account{Name: "next", Role: core.Kit}, "")
+	if err != nil || next.ID <= gone.ID {
+		t.Errorf("the ID of a removed account is used again: %+v, %v", next, err)
+	}
+}
+
+func TestDefaultGrants(t *testing.T) {
+	s := service(t, open(t, t.TempDir()))
+	var got []string
+	for _, g := range s.Grants() {
+		got = append(got, fmt.Sprint(g.Subject.Role, " ", g.Action, " ", g.Pattern))
+	}
+	want := "teacher publish #, teacher subscribe #, teacher subscribe $SYS/#, student publish {team}/#, " +
+		"student subscribe {team}/#, kit publish {team}/#, kit subscribe {team}/#"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestAccountsOfAnotherProcess: `homeroom account …` while the program runs.
+func TestAccountsOfAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	here, there := service(t, open(t, dir)), service(t, open(t, dir))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- here.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+
+	if _, err := there.Claim(ctx, "mrs-kim", "", "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Claim(ctx, "mallory", "", "correct horse"); !errors.Is(err, core.ErrConflict) {
+		t.Errorf("second claim: %v", err)
+	}
+	kit, secret, err := there.Add(ctx, core.Account{Name: "kit-1", Role: core.Kit}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !here.Current(kit.ID, 1); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never saw the kit")
+		}
+	}
+	if _, err := here.Authenticate(ctx, "kit-1", secret, ""); err != nil {
+		t.Error(err)
+	}
+	if err := here.AddTeam(ctx, core.Team{Name: "kit-1"}); !errors.Is(err, core.ErrConflict) {
+		t.Errorf("a team called like a kit: %v", err)
+	}
+}
+
+// TestAccountsAreConstrained goes past the service: the database itself
+// refuses what must never be.
+func TestAccountsAreConstrained(t *testing.T) {
+	db := open(t, t.TempDir())
+	ctx := t.Context()
+	revision := func() int64 {
+		n, err := db.AccountsRevision(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	kit := core.Account{Name: "kit-1", Role: core.Kit, Version: 1}
+	if _, err := db.AddAccount(ctx, revision(), kit, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.AddTeam(ctx, revision(), core.Team{Name: "blue"}); err != nil {
+		t.Fatal(err)
+	}
+	before := revision()
+	for name, change := range map[string]func(n int64, name topic.ID) error{
+		"account twice": func(n int64, _ topic.ID) error { _, err := db.AddAccount(ctx, n, kit, "x"); return err },
+		"account like a team": func(n int64, _ topic.ID) error {
+			_, err := db.AddAccount(ctx, n, core.Account{Name: "blue", Role: core.Kit}, "x")
+			return err
+		},
+		"team like an account": func(n int64, _ topic.ID) error { return db.AddTeam(ctx, n, core.Team{Name: "kit-1"}) },
+		"unknown team": func(n int64, _ topic.ID) error {
+			_, err := db.AddAccount(ctx, n, core.Account{Name: "x", Role: core.Kit, Team: "green"}, "x")
+			return err
+		},
+		"unknown role": func(n int64, _ topic.ID) error {
+			_, err := db.AddAccount(ctx, n, core.Account{Name: "x", Role: "admin"}, "x")
+			return err
+		},
+		"grant for nobody": func(n int64, _ topic.ID) error {
+			_, err := db.AddGrant(ctx, n, core.Grant{Action: core.Publish, Pattern: "#"})
+			return err
+		},
+		"grant for two": func(n int64, _ topic.ID) error {
+			_, err := db.AddGrant(ctx, n, core.Grant{Subject: core.Subject{Role: core.Kit, Team: "blue"}, Action: core.Publish, Pattern: "#"})
+			return err
+		},
+	} {
+		if err := change(before, ""); err == nil || errors.Is(err, core.ErrConflict) {
+			t.Errorf("%s: err = %v", name, err)
+		}
+		if err := change(before-1, ""); !errors.Is(err, core.ErrConflict) {
+			t.Errorf("%s with an old revision: %v", name, err)
+		}
+	}
+	if revision() != before {
+		t.Error("a change that failed left something")
+	}
+}
+
+func TestInstallKey(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	key := func(db *DB, purpose string) string {
+		t.Helper()
+		k, err := db.InstallKey(t.Context(), purpose)
+		if err != nil || len(k) != 32 {
+			t.Fatalf("key %x, %v", k, err)
+		}
+		return string(k)
+	}
+	if key(db, "a") != key(open(t, dir), "a") || key(db, "a") == key(db, "b") || key(db, "a") == key(open(t, t.TempDir()), "a") {
+		t.Error("a key is not kept, or not its own")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	db := open(t, t.TempDir())
+	start := time.UnixMilli(1_700_000_000_000)
+	refusal := func(i int, account core.AccountID, name string) core.Refusal {
+		return core.Refusal{At: start.Add(time.Duration(i) * time.Second), Count: 1, Account: account, Name: name, Client: "c", Addr: fmt.Sprint(i),
+			Say: core.Say("no {topic}", "topic", `a "b" é {x}`)}
+	}
+	add := func(rs ...core.Refusal) {
+		t.Helper()
+		if err := db.AddRefusals(t.Context(), rs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(of []core.Account, limit int) []core.Refusal {
+		t.Helper()
+		rs, err := db.Refusals(t.Context(), of, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rs
+	}
+	add(refusal(1, 1, "zoe"), refusal(2, 0, "zoe"), refusal(3, 2, "kit-1"))
+	add(refusal(4, 1, "zoe"), refusal(5, 0, "x"))
+	want := refusal(4, 1, "zoe")
+	want.ID, want.Count = 1, 2
+	if rs := read(nil, 100); len(rs) != 4 || !reflect.DeepEqual(rs[1], want) {
+		t.Errorf("got %+v\nwant %+v second", rs, want)
+	}
+	if rs := read([]core.Account{{ID: 1, Name: "zoe"}}, 100); len(rs) != 2 || rs[0].Account != 1 || rs[1].Account != 0 {
+		t.Errorf("of zoe: %+v", rs)
+	}
+	if rs := read([]core.Account{}, 100); len(rs) != 0 {
+		t.Errorf("of nobody: %+v", rs)
+	}
+	var many []core.Refusal
+	for i := range keepRefusals {
+		many = append(many, refusal(10+i, 3, fmt.Sprint(i)))
+	}
+	add(many...)
+	rs := read(nil, 2*keepRefusals)
+	if len(rs) != keepRefusals || rs[0].Name != fmt.Sprint(keepRefusals-1) || rs[len(rs)-1].Name != "0" {
+		t.Errorf("%d kept, from %q to %q", len(rs), rs[0].Name, rs[len(rs)-1].Name)
+	}
+}
+
+// BenchmarkReadAccounts reads a school of 2,000 accounts.
+func BenchmarkReadAccounts(b *testing.B) {
+	db := open(b, b.TempDir())
+	for i := range 2000 {
+		n, err := db.AccountsRevision(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := db.AddAccount(b.Context(), n, core.Account{Name: topic.ID(fmt.Sprint("a-", i)), Role: core.Kit, Version: 1}, "x"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		service(b, db)
+	}
+}
