@@ -36,6 +36,7 @@ type conn struct {
 	r     *bufio.Reader
 	pass  int // bytes of the present packet that the engine has not read
 	begun bool
+	due   []retainedFor // of the SUBSCRIBE being answered
 
 	// Set by the door at CONNECT, on the reading goroutine, and read-only after:
 	clientID  string

@@ -257,19 +257,26 @@ func (d *door) OnACLCheck(cl *mqtt.Client, filter string, write bool) bool {
 // OnSubscribed adds what the engine has granted; the SUBACK waits for the journal.
 func (d *door) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 	c := cl.Net.Conn.(*conn)
-	for i := range pk.Filters {
-		f := &pk.Filters[i]
+	for i, f := range pk.Filters {
 		sub, err := newSubscription(Subscription{Client: c.clientID, Filter: f.Filter, QoS: f.Qos, NoLocal: f.NoLocal, RetainAsPublished: f.RetainAsPublished, Identifier: f.Identifier})
 		if codes[i] > 2 || err != nil {
-			f.RetainHandling = 2
 			continue
 		}
 		at, existed := c.session.subscribe(sub)
 		c.hold(at)
-		if existed && f.RetainHandling == 1 || sub.group != "" {
-			f.RetainHandling = 2 // MQTT 5.0, sections 3.8.3.1 and 4.8.2
+		if f.RetainHandling == 2 || f.RetainHandling == 1 && existed || sub.group != "" {
+			continue // MQTT 5.0, sections 3.8.3.1 and 4.8.2
 		}
+		// Looked up now, so that what is published from here on arrives once;
+		// sent when the SUBACK is written.
+		c.due = append(c.due, retainedFor{sub, d.b.router.retained(sub.filter)})
 	}
+}
+
+// retainedFor is the retained messages that a new subscription is owed.
+type retainedFor struct {
+	sub *subscription
+	all []*message
 }
 
 // OnUnsubscribed removes subscriptions; the UNSUBACK waits for the journal.
@@ -293,17 +300,12 @@ func (d *door) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err error) 
 	case packets.Pubrel:
 		c.session.release(pk.PacketID)
 	case packets.Subscribe:
-		for _, f := range pk.Filters {
-			if f.RetainHandling == 2 {
-				continue
-			}
-			c.session.mu.Lock()
-			sub := c.session.subs[f.Filter]
-			c.session.mu.Unlock()
-			if sub != nil {
-				go c.session.sendRetained(c, sub)
+		for _, due := range c.due {
+			if len(due.all) > 0 {
+				go c.session.sendRetained(c, due)
 			}
 		}
+		c.due = nil
 	}
 }
 

@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"homeroom/core/topic"
 )
@@ -19,8 +21,15 @@ type router struct {
 // level is one level of the filters that somebody subscribes to.
 type level struct {
 	next map[string]*level
-	here map[*session]*subscription            // filters that end here
-	away map[string]map[*session]*subscription // shared ones, by group
+	here map[*session]*subscription // filters that end here
+	away map[string]*group          // shared ones, by group
+}
+
+// group is one shared subscription (MQTT 5.0, section 4.8.2).
+type group struct {
+	members map[*session]*subscription
+	order   []*session
+	turn    atomic.Uint32 // changed under the router's read lock
 }
 
 // subscription is one filter of one session.
@@ -60,12 +69,17 @@ func (r *router) subscribe(s *session, sub *subscription) {
 		return
 	}
 	if at.away == nil {
-		at.away = map[string]map[*session]*subscription{}
+		at.away = map[string]*group{}
 	}
-	if at.away[sub.group] == nil {
-		at.away[sub.group] = map[*session]*subscription{}
+	g := at.away[sub.group]
+	if g == nil {
+		g = &group{members: map[*session]*subscription{}}
+		at.away[sub.group] = g
 	}
-	at.away[sub.group][s] = sub
+	if g.members[s] == nil {
+		g.order = append(g.order, s)
+	}
+	g.members[s] = sub
 }
 
 // unsubscribe removes a subscription of s and the levels that nobody needs any more.
@@ -84,9 +98,10 @@ func (l *level) remove(s *session, sub *subscription, rest string, more bool) (e
 		}
 	} else if sub.group == "" {
 		delete(l.here, s)
-	} else if members := l.away[sub.group]; members != nil {
-		delete(members, s)
-		if len(members) == 0 {
+	} else if g := l.away[sub.group]; g != nil {
+		delete(g.members, s)
+		g.order = slices.DeleteFunc(g.order, func(x *session) bool { return x == s })
+		if len(g.members) == 0 {
 			delete(l.away, sub.group)
 		}
 	}
@@ -144,26 +159,28 @@ func (l *level) collect(m *message, found map[*session]delivery) {
 	for s, sub := range l.here {
 		sub.add(s, m, found)
 	}
-	for _, members := range l.away {
-		if s := pick(members); s != nil {
-			members[s].add(s, m, found)
+	for _, g := range l.away {
+		if s := g.pick(); s != nil {
+			g.members[s].add(s, m, found)
 		}
 	}
 }
 
-// pick chooses a member of a shared subscription at random, and
-// prefers one that is connected.
-func pick(members map[*session]*subscription) *session {
-	var best *session
-	for s := range members { // in random order
+// pick chooses the member whose turn it is among those that are connected; where
+// nobody is, one whose session keeps the message; nil where there is none.
+func (g *group) pick() *session {
+	var waiting *session
+	first := int(g.turn.Add(1)) % len(g.order)
+	for i := range g.order {
+		s := g.order[(first+i)%len(g.order)]
 		if s.online.Load() {
 			return s
 		}
-		if best == nil && s.keeps.Load() {
-			best = s
+		if waiting == nil && s.keeps.Load() {
+			waiting = s
 		}
 	}
-	return best
+	return waiting
 }
 
 func (sub *subscription) add(s *session, m *message, found map[*session]delivery) {

@@ -446,8 +446,8 @@ func (s *session) unsubscribe(filter string) (at uint64) {
 
 // sendRetained delivers the retained messages of a new subscription, at the
 // speed at which the client reads them.
-func (s *session) sendRetained(c *conn, sub *subscription) {
-	for _, m := range s.b.router.retained(sub.filter) {
+func (s *session) sendRetained(c *conn, due retainedFor) {
+	for _, m := range due.all {
 		if m.expired(time.Now()) {
 			s.b.router.forget(m, s.b.journal)
 			continue
@@ -458,9 +458,9 @@ func (s *session) sendRetained(c *conn, sub *subscription) {
 		if s.b.router.current(m.Topic) != m {
 			continue // a newer one has been delivered
 		}
-		d := delivery{qos: min(sub.QoS, m.QoS), retain: true}
-		if sub.Identifier > 0 {
-			d.identifiers = []int{sub.Identifier}
+		d := delivery{qos: min(due.sub.QoS, m.QoS), retain: true}
+		if due.sub.Identifier > 0 {
+			d.identifiers = []int{due.sub.Identifier}
 		}
 		s.deliver(m, d)
 	}
