@@ -200,9 +200,9 @@ func (v *view) denial(m *member, id core.AccountID, a core.Action, f topic.Filte
 	allowed := list(grants, pub)
 	switch {
 	case foreign && pub:
-		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: {branch} is the branch of team {other}. Ask the teacher for a grant, or publish to {allowed}.", "name", m.Name, "topic", f, "branch", branch, "other", other.Title(), "allowed", allowed)
+		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: {branch} is the branch of team {other}. Publish to {allowed} instead, or ask the teacher for a grant.", "name", m.Name, "topic", f, "branch", branch, "other", other.Title(), "allowed", allowed)
 	case foreign:
-		return core.Fail(core.ErrDenied, "{name} may not subscribe to {topic}: {branch} is the branch of team {other}. Ask the teacher for a grant, or subscribe to {allowed}.", "name", m.Name, "topic", f, "branch", branch, "other", other.Title(), "allowed", allowed)
+		return core.Fail(core.ErrDenied, "{name} may not subscribe to {topic}: {branch} is the branch of team {other}. Subscribe to {allowed} instead, or ask the teacher for a grant.", "name", m.Name, "topic", f, "branch", branch, "other", other.Title(), "allowed", allowed)
 	case m.Team != "" && pub:
 		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: team {team} may use {allowed} only. Ask the teacher for a grant, or publish there.", "name", m.Name, "topic", f, "team", m.Team, "allowed", allowed)
 	case m.Team != "":

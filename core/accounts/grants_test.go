@@ -51,9 +51,9 @@ func TestAuthorize(t *testing.T) {
 		{guest, sub, "weather/+/now", ""},
 
 		{c.kit1, pub, "bench/kit-2", "kit-1 may not publish to bench/kit-2: team blue may use blue/…, bench/kit-1 only. Ask the teacher for a grant, or publish there."},
-		{c.kit1, pub, "red/lamp", "kit-1 may not publish to red/lamp: red is the branch of team red. Ask the teacher for a grant, or publish to blue/…, bench/kit-1."},
+		{c.kit1, pub, "red/lamp", "kit-1 may not publish to red/lamp: red is the branch of team red. Publish to blue/…, bench/kit-1 instead, or ask the teacher for a grant."},
 		{c.kit2, pub, "blue/lamp", "Les Bleus"},
-		{c.kit2, sub, "blue/lamp", "kit-2 may not subscribe to blue/lamp: blue is the branch of team Les Bleus. Ask the teacher for a grant, or subscribe to red/#."},
+		{c.kit2, sub, "blue/lamp", "kit-2 may not subscribe to blue/lamp: blue is the branch of team Les Bleus. Subscribe to red/# instead, or ask the teacher for a grant."},
 		{c.kit1, sub, "#", "that is more than kit-1 may read. Subscribe to blue/# instead."},
 		{c.kit1, sub, "+/lamp", "Subscribe to blue/lamp instead."},
 		{c.kit1, sub, "+/#", "Subscribe to blue/# instead."},

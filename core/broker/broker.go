@@ -215,16 +215,6 @@ func (b *Broker) Clients() []core.Client {
 	return cs
 }
 
-// Kick closes the connection of a client. It may come back.
-func (b *Broker) Kick(id string) {
-	b.mu.Lock()
-	s := b.sessions[id]
-	b.mu.Unlock()
-	if s != nil {
-		s.kick()
-	}
-}
-
 // Traffic returns the messages accepted and delivered since the broker was opened.
 func (b *Broker) Traffic() (in, out uint64) { return b.in.Load(), b.out.Load() }
 

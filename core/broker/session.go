@@ -573,16 +573,6 @@ func (b *Broker) endLocked(s *session) {
 	s.queue, s.bytes = nil, 0
 }
 
-// kick closes the connection because a person asked for it.
-func (s *session) kick() {
-	s.mu.Lock()
-	c := s.conn
-	s.mu.Unlock()
-	if c != nil {
-		c.disconnect(packets.ErrAdministrativeAction)
-	}
-}
-
 // recheck ends what the account may no longer have: everything where the
 // account has changed, else the filters that it may no longer read.
 func (s *session) recheck() {

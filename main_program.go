@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"homeroom/assets/lang"
+	"homeroom/assets/page"
+	"homeroom/core"
+	"homeroom/core/accounts"
+	"homeroom/core/broker"
+	"homeroom/core/gateway"
+	"homeroom/core/history"
+	"homeroom/storage"
+)
+
+// program is Homeroom put together. Tests open one and look inside.
+type program struct {
+	feed     core.Feed
+	info     core.Info
+	lock     *flock.Flock
+	db       *storage.DB
+	settings *settings
+	accounts *accounts.Service
+	history  *history.History
+	broker   *broker.Broker
+	gateway  *gateway.Gateway
+}
+
+// open builds every part. Nothing runs yet, but the folder is ours and every
+// address is bound. What fails is a sentence, and nothing is left open. Claim
+// codes after the first are printed as they are made.
+func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
+	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p := &program{info: core.Info{Version: version, Data: e.data, Open: l.Open}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.lock, err = lockFolder(e.data); err != nil {
+		return nil, err
+	}
+	if p.db, err = storage.Open(ctx, e.data); err != nil {
+		return nil, err
+	}
+	if p.settings, err = loadSettings(ctx, p); err != nil {
+		return nil, err
+	}
+	s := p.settings.Settings()
+	if l.MQTT == "" {
+		l.MQTT = s.MQTT
+	}
+	if l.HTTP == "" {
+		l.HTTP = s.HTTP
+	}
+	p.accounts, err = accounts.Open(ctx, accounts.Config{Store: p.db, Feed: &p.feed, Log: log, Open: l.Open, Strength: accounts.Strong,
+		NewCode: func(code string) { fmt.Fprintf(e.out, "claim code: %s\n", code) }})
+	if err != nil {
+		return nil, err
+	}
+	if p.history, err = history.Open(ctx, history.Config{Store: p.db, Feed: &p.feed, Log: log}); err != nil {
+		return nil, err
+	}
+	p.history.SetKeep(s.KeepDays, s.KeepBytes)
+	p.broker, err = broker.Open(ctx, broker.Config{Addr: l.MQTT, Gate: p.accounts, Store: p.db, Sink: p.history.Record, Feed: &p.feed, Log: log, Version: version})
+	if err != nil {
+		return nil, err
+	}
+	p.gateway, err = gateway.Open(gateway.Config{Addr: l.HTTP, Authority: p.accounts, Claims: p.accounts, Values: p.history, Page: page.Files,
+		Words:  func(l string) map[string]string { return lang.Table(lang.Closest(l)) },
+		Say:    func(l string, s core.Sentence) string { return lang.Closest(l).Say(s) },
+		Refuse: p.accounts.Refuse, Open: l.Open, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	p.info.MQTT, p.info.Page = p.broker.Addr(), p.gateway.Addr()
+	return p, nil
+}
+
+// run runs the parts until ctx ends. They stop in reverse: pages, kits, then
+// history writes what is left.
+func (p *program) run(ctx context.Context) error {
+	var g core.Group
+	g.Add("accounts", p.accounts.Run)
+	g.Add("history", p.history.Run)
+	g.Add("broker", p.broker.Run)
+	g.Add("gateway", p.gateway.Run)
+	err := g.Run(ctx)
+	return errors.Join(err, p.close())
+}
+
+// close lets go of what open took. Parts that ran have closed already.
+func (p *program) close() error {
+	var errs []error
+	if p.gateway != nil {
+		errs = append(errs, p.gateway.Close())
+	}
+	if p.broker != nil {
+		errs = append(errs, p.broker.Close())
+	}
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
+	}
+	if p.lock != nil {
+		errs = append(errs, p.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// lockFolder makes the folder ours: two programs on the same data would each
+// believe to be the only one.
+func lockFolder(data string) (*flock.Flock, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, core.Fail(err, "Homeroom cannot write in {folder}. Choose another folder, or allow writing there.", "folder", data)
+	}
+	l := flock.New(filepath.Join(data, "homeroom.lock"))
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, core.Fail(err, "Homeroom cannot write in {folder}. Choose another folder, or allow writing there.", "folder", data)
+	}
+	if !ok {
+		return nil, core.Fail(core.ErrConflict, "Homeroom runs already with the data in {folder}. Use its window, or choose another folder with --data.", "folder", data)
+	}
+	return l, nil
+}
+
+// besideName is the folder that makes the program portable: where it stands
+// beside the program, it is used.
+const besideName = "homeroom-data"
+
+// dataFolder returns the folder to use when nobody names one.
+func dataFolder() string {
+	if exe, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(exe), besideName)
+		if i, err := os.Stat(beside); err == nil && i.IsDir() {
+			return beside
+		}
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return besideName
+	}
+	switch runtime.GOOS {
+	case "windows", "darwin":
+		if dir, err := os.UserConfigDir(); err == nil {
+			return filepath.Join(dir, "Homeroom")
+		}
+	default:
+		if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+			return filepath.Join(dir, "homeroom")
+		}
+	}
+	return filepath.Join(home, ".local", "share", "homeroom")
+}
+
+// settings keeps the settings in memory and in the store.
+type settings struct {
+	p   *program
+	mu  sync.Mutex
+	now core.Settings // guarded by mu
+}
+
+func loadSettings(ctx context.Context, p *program) (*settings, error) {
+	now, err := p.db.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lang.Use(lang.Language(now.Language), "")
+	return &settings{p: p, now: now}, nil
+}
+
+// Settings returns the settings in force.
+func (s *settings) Settings() core.Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// SetSettings keeps and applies settings.
+func (s *settings) SetSettings(ctx context.Context, now core.Settings) error {
+	if err := s.p.db.SaveSettings(ctx, now); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.now = now
+	s.mu.Unlock()
+	s.p.history.SetKeep(now.KeepDays, now.KeepBytes)
+	s.p.feed.Tell(core.SettingsChanged)
+	return nil
+}
+
+// Usage returns the bytes on disk of everything but readings, and of readings.
+func (s *settings) Usage() (coreBytes, historyBytes int64) {
+	size := func(name string) (n int64) {
+		for _, file := range []string{name, name + "-wal"} {
+			if i, err := os.Stat(filepath.Join(s.p.info.Data, file)); err == nil {
+				n += i.Size()
+			}
+		}
+		return n
+	}
+	return size("core.db"), size("history.db")
+}
+
+// openBrowser shows an address in the person's browser, if there is one.
+func openBrowser(address string) {
+	var cmd *exec.Cmd
+	switch runtime.GOOS {
+	case "windows":
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", address)
+	case "darwin":
+		cmd = exec.Command("open", address)
+	default:
+		if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+			return
+		}
+		cmd = exec.Command("xdg-open", address)
+	}
+	if cmd.Start() == nil {
+		go func() { _ = cmd.Wait() }()
+	}
+}

@@ -1,0 +1,226 @@
+// Package accounts is the screen on which a teacher keeps people, kits, teams,
+// and what each may do.
+package accounts
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+
+	"homeroom/assets/lang"
+	"homeroom/core"
+	"homeroom/core/topic"
+	"homeroom/ui/widget"
+)
+
+// People keeps the accounts of people and kits.
+type People interface {
+	Accounts() []core.Account
+	// Add adds an account. A kit with password "" gets a random secret, which is returned once.
+	Add(ctx context.Context, a core.Account, password string) (added core.Account, secret string, err error)
+	// Change changes label, role, team and disabled.
+	Change(ctx context.Context, a core.Account) error
+	SetPassword(ctx context.Context, id core.AccountID, password string) error
+	ResetSecret(ctx context.Context, id core.AccountID) (secret string, err error)
+	Remove(ctx context.Context, id core.AccountID) error
+}
+
+// Rights keeps teams and grants, and what was refused.
+type Rights interface {
+	Teams() []core.Team
+	AddTeam(ctx context.Context, t core.Team) error
+	ChangeTeam(ctx context.Context, t core.Team) error
+	RemoveTeam(ctx context.Context, name topic.ID) error
+	Grants() []core.Grant
+	Grant(ctx context.Context, g core.Grant) (core.Grant, error)
+	Revoke(ctx context.Context, id int64) error
+	RefusalsOf(id core.AccountID, limit int) []core.Refusal
+}
+
+// refusalsShown is how many refusals the detail of an account shows.
+const refusalsShown = 10
+
+// Screen shows the accounts. Its fields belong to the UI goroutine.
+type Screen struct {
+	people    People
+	rights    Rights
+	addresses func() core.Addresses
+	shell     widget.Shell
+	save      func(name string, write writer)
+
+	content fyne.CanvasObject
+	tabs    *container.AppTabs
+	persons *accountTab
+	kits    *accountTab
+	teams   *teamTab
+	grants  *grantTab
+	sheet   *sheet     // the dialog that is filled in, or nil
+	cards   *cardSheet // the credentials that are shown, or nil
+
+	data data
+	look atomic.Int64 // the account whose refusals are read, or 0
+}
+
+// data is what the screen shows.
+type data struct {
+	accounts  []core.Account // by name
+	teams     []core.Team    // by name
+	grants    []core.Grant
+	addresses core.Addresses
+	refusals  []core.Refusal // of the account of, newest first
+	of        core.AccountID
+}
+
+// New returns the screen. addresses says how other machines reach this one.
+func New(p People, r Rights, addresses func() core.Addresses, shell widget.Shell) *Screen {
+	s := &Screen{people: p, rights: r, addresses: addresses, shell: shell}
+	s.save = s.saveFile
+	s.persons = newAccountTab(s, false)
+	s.kits = newAccountTab(s, true)
+	s.teams = newTeamTab(s)
+	s.grants = newGrantTab(s)
+	s.tabs = container.NewAppTabs(
+		container.NewTabItemWithIcon("", theme.AccountIcon(), s.persons.table.content),
+		container.NewTabItemWithIcon("", theme.ComputerIcon(), s.kits.table.content),
+		container.NewTabItemWithIcon("", theme.FolderIcon(), s.teams.table.content),
+		container.NewTabItemWithIcon("", theme.LoginIcon(), s.grants.table.content),
+	)
+	s.tabs.OnSelected = func(*container.TabItem) { s.lookAt() }
+	s.nameTabs()
+	s.content = widget.Page(lang.L("Accounts"), nil, s.tabs)
+	return s
+}
+
+// Title is the screen's name.
+func (s *Screen) Title() string { return lang.L("Accounts") }
+
+// Icon is the screen's picture in the navigation.
+func (s *Screen) Icon() fyne.Resource { return theme.AccountIcon() }
+
+// Content is the screen.
+func (s *Screen) Content() fyne.CanvasObject { return s.content }
+
+// Stale is what makes the screen out of date.
+func (s *Screen) Stale() core.Change { return core.AccountsChanged | core.RefusalsChanged }
+
+// Load reads the present state, and returns how to show it.
+func (s *Screen) Load(context.Context) (show func(), err error) {
+	d := data{accounts: s.people.Accounts(), teams: s.rights.Teams(), grants: s.rights.Grants(), addresses: s.addresses()}
+	slices.SortFunc(d.accounts, func(a, b core.Account) int { return widget.Natural(string(a.Name), string(b.Name)) })
+	slices.SortFunc(d.teams, func(a, b core.Team) int { return widget.Natural(string(a.Name), string(b.Name)) })
+	slices.SortFunc(d.grants, func(a, b core.Grant) int {
+		return cmp.Or(cmp.Compare(subjectOrder(a.Subject), subjectOrder(b.Subject)), cmp.Compare(a.Subject.Role, b.Subject.Role),
+			widget.Natural(string(a.Subject.Team), string(b.Subject.Team)), cmp.Compare(a.Subject.Account, b.Subject.Account),
+			widget.Natural(a.Pattern, b.Pattern), cmp.Compare(a.Action, b.Action))
+	})
+	if d.of = core.AccountID(s.look.Load()); d.of != 0 {
+		d.refusals = s.rights.RefusalsOf(d.of, refusalsShown)
+	}
+	return func() {
+		s.data = d
+		s.nameTabs()
+		s.persons.show()
+		s.kits.show()
+		s.teams.show()
+		s.grants.show()
+	}, nil
+}
+
+// subjectOrder sorts grants to roles before those to teams and to accounts.
+func subjectOrder(s core.Subject) int {
+	switch {
+	case s.Role != "":
+		return 0
+	case s.Team != "":
+		return 1
+	}
+	return 2
+}
+
+// nameTabs says on each tab how much is in it.
+func (s *Screen) nameTabs() {
+	kits := 0
+	for _, a := range s.data.accounts {
+		if a.Role == core.Kit {
+			kits++
+		}
+	}
+	for i, t := range []struct {
+		name string
+		n    int
+	}{{lang.L("People"), len(s.data.accounts) - kits}, {lang.L("Kits"), kits}, {lang.L("Teams"), len(s.data.teams)}, {lang.L("Grants"), len(s.data.grants)}} {
+		if text := fmt.Sprintf("%s  %d", t.name, t.n); s.tabs.Items[i].Text != text {
+			s.tabs.Items[i].Text = text
+			s.tabs.Refresh()
+		}
+	}
+}
+
+// lookAt makes the next Load read the refusals of the account that is shown.
+func (s *Screen) lookAt() {
+	var id core.AccountID
+	switch s.tabs.SelectedIndex() {
+	case 0:
+		id = s.persons.selected()
+	case 1:
+		id = s.kits.selected()
+	}
+	if core.AccountID(s.look.Swap(int64(id))) != id {
+		s.shell.Refresh()
+	}
+}
+
+// do runs what a person asked for, tells that it is done, and reads anew.
+func (s *Screen) do(done string, work func(ctx context.Context) error) {
+	s.shell.Do(func(ctx context.Context) (func(), error) {
+		if err := work(ctx); err != nil {
+			return nil, err
+		}
+		return func() {
+			s.shell.Tell(done)
+			s.shell.Refresh()
+		}, nil
+	})
+}
+
+func (d *data) account(id core.AccountID) (core.Account, bool) {
+	for _, a := range d.accounts {
+		if a.ID == id {
+			return a, true
+		}
+	}
+	return core.Account{}, false
+}
+
+// teamTitle is a team's display name, or its name.
+func (d *data) teamTitle(name topic.ID) string {
+	for _, t := range d.teams {
+		if t.Name == name {
+			return t.Title()
+		}
+	}
+	return string(name)
+}
+
+// taken reports whether an account or a team has the name.
+func (d *data) taken(name string) bool {
+	return slices.ContainsFunc(d.accounts, func(a core.Account) bool { return string(a.Name) == name }) ||
+		slices.ContainsFunc(d.teams, func(t core.Team) bool { return string(t.Name) == name })
+}
+
+// free returns the next n names prefix-1, prefix-2 … that nobody has.
+func (d *data) free(prefix string, n int) []string {
+	var names []string
+	for i := 1; len(names) < n; i++ {
+		if name := fmt.Sprintf("%s-%d", prefix, i); !d.taken(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,789 @@
+package accounts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+	fw "fyne.io/fyne/v2/widget"
+
+	"homeroom/core"
+	"homeroom/core/topic"
+	"homeroom/ui/widget/widgettest"
+)
+
+// register keeps accounts, teams and grants in memory.
+type register struct {
+	accounts  []core.Account
+	teams     []core.Team
+	grants    []core.Grant
+	refusals  map[core.AccountID][]core.Refusal
+	passwords map[core.AccountID]string
+	last      int64
+	fail      error // of whatever is asked for next
+	after     int   // how often it works before
+}
+
+func (r *register) problem() error {
+	if r.fail == nil || r.after > 0 {
+		r.after--
+		return nil
+	}
+	err := r.fail
+	r.fail = nil
+	return err
+}
+
+func (r *register) Accounts() []core.Account { return slices.Clone(r.accounts) }
+
+func (r *register) Add(_ context.Context, a core.Account, password string) (core.Account, string, error) {
+	if err := r.problem(); err != nil {
+		return core.Account{}, "", err
+	}
+	r.last++
+	a.ID, a.Version = core.AccountID(r.last), 1
+	r.accounts = append(r.accounts, a)
+	secret := ""
+	if a.Role == core.Kit && password == "" {
+		secret = fmt.Sprintf("secret-of-%s", a.Name)
+		password = secret
+	}
+	r.passwords[a.ID] = password
+	return a, secret, nil
+}
+
+func (r *register) find(id core.AccountID) int {
+	return slices.IndexFunc(r.accounts, func(a core.Account) bool { return a.ID == id })
+}
+
+func (r *register) Change(_ context.Context, a core.Account) error {
+	if err := r.problem(); err != nil {
+		return err
+	}
+	r.accounts[r.find(a.ID)] = a
+	return nil
+}
+
+func (r *register) SetPassword(_ context.Context, id core.AccountID, password string) error {
+	if err := r.problem(); err != nil {
+		return err
+	}
+	r.passwords[id] = password
+	return nil
+}
+
+func (r *register) ResetSecret(_ context.Context, id core.AccountID) (string, error) {
+	if err := r.problem(); err != nil {
+		return "", err
+	}
+	r.passwords[id] = "another-secret"
+	return "another-secret", nil
+}
+
+func (r *register) Remove(_ context.Context, id core.AccountID) error {
+	if err := r.problem(); err != nil {
+		return err
+	}
+	i := r.find(id)
+	r.accounts = slices.Delete(r.accounts, i, i+1)
+	return nil
+}
+
+func (r *register) Teams() []core.Team { return slices.Clone(r.teams) }
+
+func (r *register) AddTeam(_ context.Context, t core.Team) error {
+	if err := r.problem(); err != nil {
+		return err
+	}
+	r.teams = append(r.teams, t)
+	return nil
+}
+
+func (r *register) ChangeTeam(_ context.Context, t core.Team) error {
+	i := slices.IndexFunc(r.teams, func(o core.Team) bool { return o.Name == t.Name })
+	r.teams[i] = t
+	return r.problem()
+}
+
+func (r *register) RemoveTeam(_ context.Context, name topic.ID) error {
+	if err := r.problem(); err != nil {
+		return err
+	}
+	r.teams = slices.DeleteFunc(r.teams, func(t core.Team) bool { return t.Name == name })
+	return nil
+}
+
+func (r *register) Grants() []core.Grant { return slices.Clone(r.grants) }
+
+func (r *register) Grant(_ context.Context, g core.Grant) (core.Grant, error) {
+	if err := r.problem(); err != nil {
+		return core.Grant{}, err
+	}
+	r.last++
+	g.ID = r.last
+	r.grants = append(r.grants, g)
+	return g, nil
+}
+
+func (r *register) Revoke(_ context.Context, id int64) error {
+	if err := r.problem(); err != nil {
+		return err
+	}
+	r.grants = slices.DeleteFunc(r.grants, func(g core.Grant) bool { return g.ID == id })
+	return nil
+}
+
+func (r *register) RefusalsOf(id core.AccountID, limit int) []core.Refusal {
+	return r.refusals[id][:min(limit, len(r.refusals[id]))]
+}
+
+// class is a register with a teacher, two students, two teams and three kits.
+func class(t *testing.T) *register {
+	r := &register{passwords: map[core.AccountID]string{}, refusals: map[core.AccountID][]core.Refusal{}}
+	r.teams = []core.Team{{Name: "red"}, {Name: "blue", Label: "파랑"}}
+	for _, a := range []core.Account{
+		{Name: "prof", Label: "Mme Lefèvre", Role: core.Teacher},
+		{Name: "ana", Label: "Ana", Role: core.Student, Team: "blue"},
+		{Name: "minjun", Label: "김민준", Role: core.Student},
+		{Name: "kit-10", Role: core.Kit, Team: "red"},
+		{Name: "kit-2", Role: core.Kit, Team: "blue", Label: "Lampe"},
+		{Name: "kit-1", Role: core.Kit},
+	} {
+		if _, _, err := r.Add(t.Context(), a, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, g := range []core.Grant{
+		{Subject: core.Subject{Team: "blue"}, Action: core.Subscribe, Pattern: "weather/+"},
+		{Subject: core.Subject{Role: core.Kit}, Action: core.Publish, Pattern: "{team}/#"},
+		{Subject: core.Subject{Account: 2}, Action: core.Publish, Pattern: "red/{account}/x"},
+	} {
+		if _, err := r.Grant(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func open(t *testing.T, r *register) (*Screen, *widgettest.Shell) {
+	t.Helper()
+	shell := widgettest.New(t)
+	s := New(r, r, func() core.Addresses { return core.Addresses{MQTT: []string{"192.168.1.20:1884", "10.0.0.1:1884"}} }, shell)
+	shell.Win.SetContent(s.Content())
+	shell.Win.Resize(fyne.NewSize(1180, 760))
+	reload(t, s)
+	return s, shell
+}
+
+func reload(t *testing.T, s *Screen) {
+	t.Helper()
+	show, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	show()
+}
+
+// names returns the first column of what a table shows.
+func names(t *table) string {
+	var all []string
+	for _, l := range t.shown {
+		all = append(all, l.cells[0])
+	}
+	return strings.Join(all, " ")
+}
+
+// walk calls f with every object that is shown in or below o.
+func walk(o fyne.CanvasObject, f func(fyne.CanvasObject)) {
+	if o == nil || !o.Visible() {
+		return
+	}
+	f(o)
+	switch o := o.(type) {
+	case *fyne.Container:
+		for _, c := range o.Objects {
+			walk(c, f)
+		}
+	case fyne.Widget:
+		for _, c := range test.WidgetRenderer(o).Objects() {
+			walk(c, f)
+		}
+	}
+}
+
+// inDialog returns the objects of one type in the dialog that is open, in order.
+func inDialog[T fyne.CanvasObject](t *testing.T, shell *widgettest.Shell) (found []T) {
+	t.Helper()
+	top := shell.Win.Canvas().Overlays().Top()
+	if top == nil {
+		t.Fatal("no dialog is open")
+	}
+	walk(top, func(o fyne.CanvasObject) {
+		if w, ok := o.(T); ok {
+			found = append(found, w)
+		}
+	})
+	return found
+}
+
+// says returns all labels of the dialog that is open.
+func says(t *testing.T, shell *widgettest.Shell) string {
+	var all []string
+	for _, l := range inDialog[*fw.Label](t, shell) {
+		all = append(all, l.Text)
+	}
+	return strings.Join(all, "\n")
+}
+
+// press taps the button with that text in the dialog that is open.
+func press(t *testing.T, shell *widgettest.Shell, text string) {
+	t.Helper()
+	for _, b := range inDialog[*fw.Button](t, shell) {
+		if b.Text == text {
+			test.Tap(b)
+			return
+		}
+	}
+	t.Fatalf("no button %q", text)
+}
+
+func closed(t *testing.T, shell *widgettest.Shell) {
+	t.Helper()
+	if shell.Win.Canvas().Overlays().Top() != nil {
+		t.Error("a dialog is still open")
+	}
+}
+
+func TestTabs(t *testing.T) {
+	s, _ := open(t, class(t))
+	for i, want := range []string{"People  3", "Kits  3", "Teams  2", "Grants  3"} {
+		if got := s.tabs.Items[i].Text; got != want {
+			t.Errorf("tab %d = %q, want %q", i, got, want)
+		}
+	}
+	for want, table := range map[string]*table{"ana minjun prof": s.persons.table, "kit-1 kit-2 kit-10": s.kits.table, "blue red": s.teams.table} {
+		if got := names(table); got != want {
+			t.Errorf("rows = %q, want %q", got, want)
+		}
+	}
+	var words []string
+	for _, l := range s.grants.table.shown {
+		words = append(words, l.cells[3])
+	}
+	if got, want := strings.Join(words, "; "), "Every kit may publish to {team}/#; Team 파랑 may subscribe to weather/+; Ana may publish to red/{account}/x"; got != want {
+		t.Errorf("grants = %q, want %q", got, want)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	s, _ := open(t, class(t))
+	for search, want := range map[string]string{"": "ana minjun prof", "민준": "minjun", "STUD": "ana minjun", "lefèvre": "prof", "학생": "", "student 파랑": "ana"} {
+		s.persons.table.search.SetText(search)
+		if got := names(s.persons.table); got != want {
+			t.Errorf("search %q finds %q, want %q", search, got, want)
+		}
+	}
+	s.persons.table.search.SetText("zzz")
+	if s.persons.table.found.Text != "Found: 0 of 3" || !s.persons.table.found.Visible() {
+		t.Errorf("it says %q", s.persons.table.found.Text)
+	}
+}
+
+func TestDetailOfAnAccount(t *testing.T) {
+	r := class(t)
+	r.refusals[5] = []core.Refusal{{At: time.Now(), Count: 12, Say: core.Say("{name} may not publish to x.", "name", "kit-2")}}
+	s, shell := open(t, r)
+	s.tabs.SelectIndex(1)
+	s.kits.table.choose("5")
+	if shell.Reloads == 0 {
+		t.Error("the refusals are not asked for")
+	}
+	reload(t, s)
+	for _, want := range []string{"Lampe", "kit-2", "team 파랑", "publish to blue/#", "subscribe to weather/+", "12 times", "kit-2 may not publish to x."} {
+		if !strings.Contains(s.kits.drawn, want) {
+			t.Errorf("detail lacks %q:\n%s", want, s.kits.drawn)
+		}
+	}
+	s.kits.table.choose("6")
+	if !strings.Contains(s.kits.drawn, "{team}/# is nothing without a team") || strings.Contains(s.kits.drawn, "may not publish to x") {
+		t.Errorf("detail of a kit without a team:\n%s", s.kits.drawn)
+	}
+	// Rows that come and go leave the selection where it is.
+	if _, _, err := r.Add(t.Context(), core.Account{Name: "a-kit", Role: core.Kit}, ""); err != nil {
+		t.Fatal(err)
+	}
+	reload(t, s)
+	if a, ok := s.kits.account(); !ok || a.Name != "kit-1" {
+		t.Errorf("selected = %v", a.Name)
+	}
+}
+
+func TestAddPerson(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	test.Tap(s.persons.add)
+	entries := inDialog[*fw.Entry](t, shell)
+	label, name := entries[0], entries[1]
+	if !s.sheet.ok.Disabled() {
+		t.Error("somebody without a name can be added")
+	}
+	test.Type(label, "Élodie D'Arc")
+	if name.Text != "elodie-d-arc" || s.sheet.ok.Disabled() {
+		t.Errorf("proposed name = %q", name.Text)
+	}
+	for text, hint := range map[string]string{"ana": "taken", "blue": "taken", "Ana": "small", "a b": "spaces", "한": "“한”"} {
+		name.SetText(text)
+		if all := says(t, shell); !strings.Contains(all, hint) || !s.sheet.ok.Disabled() {
+			t.Errorf("name %q: %s", text, all)
+		}
+	}
+	name.SetText("elodie")
+	inDialog[*fw.Select](t, shell)[0].SetSelectedIndex(1)
+	r.fail = core.Fail(core.ErrInvalid, "Not today.")
+	press(t, shell, "Add")
+	if s.sheet == nil || !strings.Contains(says(t, shell), "Not today.") {
+		t.Fatal("a failure closes the sheet, or is not said")
+	}
+	press(t, shell, "Add")
+	a := r.accounts[len(r.accounts)-1]
+	if a.Name != "elodie" || a.Label != "Élodie D'Arc" || a.Role != core.Student || a.Team != "blue" {
+		t.Errorf("added %+v", a)
+	}
+	password := r.passwords[a.ID]
+	if len(password) != 14 || s.cards == nil {
+		t.Fatalf("password = %q", password)
+	}
+	test.Tap(s.cards.copy)
+	if got := fyne.CurrentApp().Clipboard().Content(); !strings.Contains(got, password) || !strings.Contains(got, "192.168.1.20:1884") {
+		t.Errorf("copied %q", got)
+	}
+	press(t, shell, "Done")
+	closed(t, shell)
+	if s.cards != nil || s.sheet != nil {
+		t.Error("the secret outlives its dialog")
+	}
+}
+
+func TestAddPersonWithOwnPassword(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	test.Tap(s.persons.add)
+	inDialog[*fw.Entry](t, shell)[1].SetText("zoe")
+	test.Tap(inDialog[*fw.Check](t, shell)[0])
+	password := inDialog[*fw.Entry](t, shell)[2]
+	test.Type(password, "short")
+	if !s.sheet.ok.Disabled() || !strings.Contains(says(t, shell), "8 characters") {
+		t.Error("a short password is taken")
+	}
+	password.SetText("long enough")
+	inDialog[*fw.RadioGroup](t, shell)[0].SetSelected("teacher")
+	press(t, shell, "Add")
+	closed(t, shell)
+	a := r.accounts[len(r.accounts)-1]
+	if a.Role != core.Teacher || r.passwords[a.ID] != "long enough" || password.Text != "" {
+		t.Errorf("added %+v with %q; the entry keeps %q", a, r.passwords[a.ID], password.Text)
+	}
+}
+
+func TestAddKit(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	test.Tap(s.kits.add)
+	if got := inDialog[*fw.Entry](t, shell)[0].Text; got != "kit-3" {
+		t.Errorf("proposed %q", got)
+	}
+	inDialog[*fw.Select](t, shell)[0].SetSelectedIndex(2)
+	press(t, shell, "Add")
+	test.Tap(s.cards.copy)
+	want := `const char* mqtt_host = "192.168.1.20";
+const int   mqtt_port = 1884;
+const char* mqtt_user = "kit-3";
+const char* mqtt_password = "secret-of-kit-3";
+const char* mqtt_topic = "red/lab/kit-3/temperature";
+`
+	if got := fyne.CurrentApp().Clipboard().Content(); got != want {
+		t.Errorf("copied\n%s", got)
+	}
+	press(t, shell, "Done")
+	reload(t, s)
+	if a, ok := s.kits.account(); !ok || a.Name != "kit-3" {
+		t.Error("the new kit is not selected")
+	}
+}
+
+func TestAddSeveralKits(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	test.Tap(s.kits.several)
+	entries := inDialog[*fw.Entry](t, shell)
+	for _, bad := range []string{"", "0", "-1", "61", "x"} {
+		entries[0].SetText(bad)
+		if !s.sheet.ok.Disabled() {
+			t.Errorf("%q kits can be added", bad)
+		}
+	}
+	entries[0].SetText("5")
+	if !strings.Contains(says(t, shell), "Adds kit-3, kit-4, kit-5 … kit-7") {
+		t.Errorf("it says %s", says(t, shell))
+	}
+	entries[1].SetText("Lamp")
+	if !s.sheet.ok.Disabled() {
+		t.Error("a bad prefix is taken")
+	}
+	entries[1].SetText("kit")
+	r.fail, r.after = core.Fail(core.ErrInvalid, "The disk is full."), 3
+	press(t, shell, "Add")
+	if len(r.accounts) != 9 || !strings.Contains(says(t, shell), "Kits added: 3") || !strings.Contains(says(t, shell), "The disk is full.") {
+		t.Errorf("%d accounts; it says\n%s", len(r.accounts), says(t, shell))
+	}
+
+	var file bytes.Buffer
+	var name string
+	s.save = func(n string, write writer) {
+		name = n
+		file.Reset()
+		if err := write(&file); err != nil {
+			t.Error(err)
+		}
+	}
+	test.Tap(s.cards.text)
+	if got := file.String(); name != "credentials.txt" || strings.Count(got, "Secret: secret-of-kit-") != 3 {
+		t.Errorf("%s:\n%s", name, got)
+	}
+	test.Tap(s.cards.picture)
+	i, err := png.Decode(&file)
+	if err != nil || name != "credentials.png" {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if b := i.Bounds(); b.Dx() < 2*2*cardWidth || b.Dy() < 2*2*cardHeight {
+		t.Errorf("three cards on a picture of %v", b)
+	}
+	for _, at := range []int{0, 24} { // outside, and the round corner of a card
+		if r, g, b, _ := i.At(at, at).RGBA(); r+g+b != 3*0xffff {
+			t.Errorf("the picture is not white at %d", at)
+		}
+	}
+	press(t, shell, "Done")
+	closed(t, shell)
+}
+
+func TestSaveAsksWhere(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("USERPROFILE", dir)
+	s, shell := open(t, class(t))
+	s.save("kit-1.txt", func(w io.Writer) error {
+		_, err := io.WriteString(w, "Lampe 조명")
+		return err
+	})
+	entries := inDialog[*fw.Entry](t, shell)
+	if len(entries) == 0 || entries[len(entries)-1].Text != "kit-1.txt" {
+		t.Fatal("it does not ask where to")
+	}
+	press(t, shell, "Save")
+	if got, err := os.ReadFile(filepath.Join(dir, "kit-1.txt")); string(got) != "Lampe 조명" || err != nil {
+		t.Errorf("saved %q, %v", got, err)
+	}
+	if !slices.Contains(shell.Told, "Saved as kit-1.txt") {
+		t.Errorf("told %q", shell.Told)
+	}
+}
+
+func TestCardLooks(t *testing.T) {
+	test.NewTempApp(t)
+	c := credential{Title: "Lampe à côté de la fenêtre du laboratoire", Name: "kit-1", Secret: "k7mf2pqx9trd4hws8vny3bcj6e", Kit: true, Team: "Bleus", Branch: "blue", Host: "192.168.1.20", Port: "1883"}
+	test.AssertObjectRendersToImage(t, "card.png", c.paper())
+	var code map[string]string
+	if err := json.Unmarshal([]byte(c.code()), &code); err != nil {
+		t.Fatal(err)
+	}
+	if code["mqtt"] != "192.168.1.20:1883" || code["user"] != "kit-1" || code["password"] != c.Secret || code["branch"] != "blue" || len(code) != 4 {
+		t.Errorf("code = %v", code)
+	}
+	if got := (credential{Host: "fe80::1", Port: "1883"}).address(); got != "[fe80::1]:1883" {
+		t.Errorf("address = %q", got)
+	}
+}
+
+func TestChange(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	s.persons.table.choose("3")
+	test.Tap(s.persons.edit)
+	inDialog[*fw.Entry](t, shell)[0].SetText("  Min-jun ")
+	inDialog[*fw.RadioGroup](t, shell)[0].SetSelected("teacher")
+	inDialog[*fw.Select](t, shell)[0].SetSelectedIndex(2)
+	press(t, shell, "Save")
+	closed(t, shell)
+	if a := r.accounts[2]; a.Label != "Min-jun" || a.Role != core.Teacher || a.Team != "red" || a.Name != "minjun" {
+		t.Errorf("changed to %+v", a)
+	}
+}
+
+func TestCancelChangesNothing(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	before := fmt.Sprint(r.accounts, r.teams, r.grants)
+	s.persons.table.choose("3")
+	s.teams.table.choose("blue")
+	for _, b := range []*fw.Button{s.persons.add, s.persons.edit, s.persons.reset, s.persons.remove, s.kits.add, s.kits.several, s.teams.add, s.teams.edit, s.teams.remove, s.grants.add} {
+		test.Tap(b)
+		press(t, shell, "Cancel")
+		closed(t, shell)
+	}
+	if after := fmt.Sprint(r.accounts, r.teams, r.grants); after != before {
+		t.Errorf("before %s\nafter %s", before, after)
+	}
+}
+
+func TestDisableAndEnable(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	s.kits.table.choose("5")
+	test.Tap(s.kits.disable)
+	reload(t, s)
+	if !r.accounts[4].Disabled || s.kits.disable.Text != "Enable" || s.kits.table.shown[1].cells[3] != "disabled" || !strings.Contains(s.kits.drawn, "Nothing while it is disabled") {
+		t.Errorf("after disabling: %+v, %q", r.accounts[4], s.kits.disable.Text)
+	}
+	test.Tap(s.kits.disable)
+	reload(t, s)
+	if r.accounts[4].Disabled || s.kits.disable.Text != "Disable" {
+		t.Error("it cannot be enabled")
+	}
+	r.fail = core.Fail(core.ErrConflict, "She is the last teacher.")
+	s.persons.table.choose("1")
+	test.Tap(s.persons.disable)
+	if shell.Err == nil || r.accounts[0].Disabled {
+		t.Error("a refusal is not shown")
+	}
+}
+
+func TestResets(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	s.kits.table.choose("5")
+	test.Tap(s.kits.reset)
+	if r.passwords[5] != "secret-of-kit-2" {
+		t.Error("it is reset without asking")
+	}
+	press(t, shell, "New secret")
+	if r.passwords[5] != "another-secret" || s.cards == nil {
+		t.Fatal("no new secret, or it is not shown")
+	}
+	press(t, shell, "Done")
+
+	s.persons.table.choose("2")
+	test.Tap(s.persons.reset)
+	press(t, shell, "Set password")
+	if len(r.passwords[2]) != 14 || s.cards == nil {
+		t.Errorf("password = %q", r.passwords[2])
+	}
+	press(t, shell, "Done")
+	test.Tap(s.persons.reset)
+	test.Tap(inDialog[*fw.Check](t, shell)[0])
+	if !s.sheet.ok.Disabled() {
+		t.Error("no password is taken")
+	}
+	inDialog[*fw.Entry](t, shell)[0].SetText("한글 비밀번호도 된다")
+	press(t, shell, "Set password")
+	closed(t, shell)
+	if r.passwords[2] != "한글 비밀번호도 된다" {
+		t.Errorf("password = %q", r.passwords[2])
+	}
+}
+
+func TestRemove(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	s.kits.table.choose("5")
+	test.Tap(s.kits.remove)
+	if !strings.Contains(says(t, shell), "cannot be undone") || len(r.accounts) != 6 {
+		t.Error("it does not say what follows")
+	}
+	press(t, shell, "Remove")
+	reload(t, s)
+	if names(s.kits.table) != "kit-1 kit-10" || s.kits.detail.Visible() || !s.kits.nothing.Visible() {
+		t.Errorf("kits = %s", names(s.kits.table))
+	}
+}
+
+func TestTeams(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	s.teams.table.choose("blue")
+	for _, want := range []string{"파랑", "Ana (ana) · student", "Lampe (kit-2) · kit"} {
+		if !strings.Contains(s.teams.drawn, want) {
+			t.Errorf("detail lacks %q:\n%s", want, s.teams.drawn)
+		}
+	}
+	test.Tap(s.teams.edit)
+	inDialog[*fw.Entry](t, shell)[0].SetText("Bleus")
+	press(t, shell, "Save")
+	if r.teams[1].Label != "Bleus" {
+		t.Errorf("label = %q", r.teams[1].Label)
+	}
+	test.Tap(s.teams.remove)
+	if !strings.Contains(says(t, shell), "signed out: 2") {
+		t.Errorf("it says %s", says(t, shell))
+	}
+	press(t, shell, "Remove")
+	test.Tap(s.teams.add)
+	entries := inDialog[*fw.Entry](t, shell)
+	test.Type(entries[0], "Équipe verte")
+	if entries[1].Text != "equipe-verte" {
+		t.Errorf("proposed %q", entries[1].Text)
+	}
+	press(t, shell, "Add")
+	closed(t, shell)
+	reload(t, s)
+	if names(s.teams.table) != "equipe-verte red" || r.teams[1].Label != "Équipe verte" {
+		t.Errorf("teams = %+v", r.teams)
+	}
+}
+
+func TestAddGrant(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	test.Tap(s.grants.add)
+	who, pattern, checks := inDialog[*fw.Select](t, shell)[0], inDialog[*fw.Entry](t, shell)[0], inDialog[*fw.Check](t, shell)
+	if !s.sheet.ok.Disabled() {
+		t.Error("a grant without a pattern can be added")
+	}
+	for text, say := range map[string]string{"a/#/b": "last level", "x+": "whole levels", "{teams}/x": "“{teams}”", "a{kit}": "“a{kit}”", "a\x00": "too long"} {
+		pattern.SetText(text)
+		if all := says(t, shell); !strings.Contains(all, say) || !s.sheet.ok.Disabled() {
+			t.Errorf("%q: %s", text, all)
+		}
+	}
+	pattern.SetText("{team}/{kit}/#")
+	if all := says(t, shell); !strings.Contains(all, "For Lampe: blue/kit-2/#") || !strings.Contains(all, "For kit-1: nothing, for lack of a team") {
+		t.Errorf("preview: %s", all)
+	}
+	pattern.SetText("#")
+	if !strings.Contains(says(t, shell), "every topic of every team") {
+		t.Error("# is not warned of")
+	}
+	who.SetSelected("Every student")
+	pattern.SetText("{kit}/x")
+	if all := says(t, shell); !strings.Contains(all, "For Ana: nothing, since {kit} is for kits only") {
+		t.Errorf("preview: %s", all)
+	}
+	who.SetSelected("Team 파랑")
+	pattern.SetText("shared/{account}")
+	if all := says(t, shell); !strings.Contains(all, "For Ana: shared/ana") {
+		t.Errorf("preview: %s", all)
+	}
+	test.Tap(checks[1])
+	if !s.sheet.ok.Disabled() {
+		t.Error("a grant to do nothing can be added")
+	}
+	test.Tap(checks[0])
+	test.Tap(checks[1])
+	r.fail, r.after = errors.New("This grant exists already."), 1
+	press(t, shell, "Add")
+	if len(r.grants) != 3 || s.sheet == nil {
+		t.Errorf("half of two grants stays: %+v", r.grants)
+	}
+	press(t, shell, "Add")
+	closed(t, shell)
+	want := []core.Grant{{ID: 11, Subject: core.Subject{Team: "blue"}, Action: core.Publish, Pattern: "shared/{account}"}, {ID: 12, Subject: core.Subject{Team: "blue"}, Action: core.Subscribe, Pattern: "shared/{account}"}}
+	if got := r.grants[3:]; !slices.Equal(got, want) {
+		t.Errorf("granted %+v", got)
+	}
+}
+
+func TestRevokeAndUndo(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	s.grants.table.choose("8")
+	if !strings.Contains(s.grants.drawn, "For Lampe: blue/#") {
+		t.Errorf("detail:\n%s", s.grants.drawn)
+	}
+	test.Tap(s.grants.revoke)
+	if len(r.grants) != 2 || shell.Told[0] != "Revoked: Every kit may publish to {team}/#" {
+		t.Errorf("grants %+v, told %q", r.grants, shell.Told)
+	}
+	if err := shell.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if g := r.grants[2]; g.Subject.Role != core.Kit || g.Pattern != "{team}/#" || g.Action != core.Publish {
+		t.Errorf("undo grants %+v", g)
+	}
+}
+
+func TestExpand(t *testing.T) {
+	kit := core.Account{Name: "kit-1", Role: core.Kit, Team: "blue"}
+	for _, c := range []struct {
+		pattern string
+		account core.Account
+		want    topic.Filter
+	}{
+		{"{team}/{kit}/{account}/+/#", kit, "blue/kit-1/kit-1/+/#"},
+		{"{team}/#", core.Account{Name: "ana", Role: core.Student}, ""},
+		{"{kit}/#", core.Account{Name: "ana", Role: core.Student, Team: "blue"}, ""},
+		{"a/{account}", core.Account{Name: "ana"}, "a/ana"},
+		{"#/x", kit, ""},
+	} {
+		if f, ok := expand(c.pattern, c.account); f != c.want && ok || ok != (c.want != "") {
+			t.Errorf("%s for %s = %q, %v", c.pattern, c.account.Name, f, ok)
+		}
+	}
+}
+
+func TestIDFrom(t *testing.T) {
+	for label, want := range map[string]string{
+		"Élodie Dupont": "elodie-dupont", "김민준": "", "  Zoë & Ana!  ": "zoe-ana", "Œuvre": "oeuvre", "A--b": "a-b", strings.Repeat("long ", 40): "long-long-long-long-long-long-long-long-long-long-long-long-long",
+	} {
+		got := idFrom(label)
+		if want == strings.TrimSuffix(strings.Repeat("long-", 13), "-") {
+			want = strings.Trim(strings.Repeat("long-", 13)[:topic.MaxID], "-")
+		}
+		if got != want {
+			t.Errorf("%q = %q, want %q", label, got, want)
+		}
+		if _, err := topic.ParseID(got); got != "" && err != nil {
+			t.Errorf("%q proposes %q, which is no ID", label, got)
+		}
+	}
+}
+
+func TestPasswordsDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		p := newPassword()
+		if seen[p] || explainPassword(p) != "" || strings.ContainsAny(p, "lo01") {
+			t.Fatalf("password %q", p)
+		}
+		seen[p] = true
+	}
+}
+
+func TestManyAccounts(t *testing.T) {
+	r := class(t)
+	for i := range 2000 {
+		if _, _, err := r.Add(t.Context(), core.Account{Name: topic.ID(fmt.Sprintf("s-%d", i)), Role: core.Student}, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _ := open(t, r)
+	if len(s.persons.table.shown) != 2003 {
+		t.Errorf("%d people", len(s.persons.table.shown))
+	}
+	s.persons.table.search.SetText("s-1999")
+	if names(s.persons.table) != "s-1999" {
+		t.Errorf("found %s", names(s.persons.table))
+	}
+}

@@ -1,0 +1,277 @@
+package home
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/theme"
+	fw "fyne.io/fyne/v2/widget"
+
+	"homeroom/core"
+	"homeroom/ui/widget/widgettest"
+)
+
+type room struct {
+	clients  []core.Client
+	accounts []core.Account
+	teams    []core.Team
+	refusals []core.Refusal
+	in       uint64
+}
+
+func (r *room) Clients() []core.Client            { return r.clients }
+func (r *room) Traffic() (uint64, uint64)         { return r.in, 0 }
+func (r *room) Accounts() []core.Account          { return r.accounts }
+func (r *room) Teams() []core.Team                { return r.teams }
+func (r *room) Refusals(limit int) []core.Refusal { return r.refusals[:min(limit, len(r.refusals))] }
+
+var lan = core.Addresses{MQTT: []string{"192.168.1.20:1883", "10.0.0.4:1883"}, Page: []string{"http://192.168.1.20:8080/"}}
+
+func class() *room {
+	return &room{
+		teams: []core.Team{{Name: "blue", Label: "파랑"}},
+		accounts: []core.Account{
+			{ID: 1, Name: "teacher", Label: "Ms. Martin", Role: core.Teacher},
+			{ID: 2, Name: "kit-1", Label: "민준의 키트", Role: core.Kit, Team: "blue"},
+			{ID: 3, Name: "kit-2", Role: core.Kit, Team: "blue"},
+			{ID: 4, Name: "kit-3", Role: core.Kit, Team: "blue", Disabled: true},
+		},
+	}
+}
+
+// open returns a screen that has loaded once.
+func open(t *testing.T, r *room, info core.Info, a core.Addresses) (*Screen, *widgettest.Shell) {
+	t.Helper()
+	shell := widgettest.New(t)
+	s := New(r, r, info, func() core.Addresses { return a }, shell)
+	shell.Win.SetContent(s.Content())
+	shell.Win.Resize(fyne.NewSize(1200, 700))
+	load(t, s)
+	return s, shell
+}
+
+func load(t *testing.T, s *Screen) {
+	t.Helper()
+	show, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	show()
+}
+
+func TestAddresses(t *testing.T) {
+	s, shell := open(t, class(), core.Info{}, lan)
+	if s.connect.server.Text() != "192.168.1.20" || s.connect.port.Text() != "1883" {
+		t.Errorf("server %q, port %q", s.connect.server.Text(), s.connect.port.Text())
+	}
+	if len(s.connect.others.Objects) != 1 {
+		t.Errorf("%d other addresses, want 1", len(s.connect.others.Objects))
+	}
+	if s.phone.url.Text() != lan.Page[0] || len(s.phone.code.Objects) != 1 {
+		t.Errorf("page %q, %d codes", s.phone.url.Text(), len(s.phone.code.Objects))
+	}
+	s.connect.server.Tapped(nil)
+	if got := fyne.CurrentApp().Clipboard().Content(); got != "192.168.1.20" {
+		t.Errorf("copied %q", got)
+	}
+	if len(shell.Told) != 1 || !strings.Contains(shell.Told[0], "192.168.1.20") {
+		t.Errorf("told %q", shell.Told)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	for name, c := range map[string]struct {
+		info core.Info
+		a    core.Addresses
+		want string // part of the note; "" for none
+	}{
+		"in a network":       {core.Info{MQTT: "[::]:1883"}, lan, ""},
+		"no network":         {core.Info{MQTT: "[::]:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "no network"},
+		"bound to itself":    {core.Info{MQTT: "127.0.0.1:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "--mqtt :1883"},
+		"nothing at all":     {core.Info{MQTT: "[::]:1883"}, core.Addresses{}, "no network"},
+		"IPv6 loopback only": {core.Info{MQTT: "[::]:1883"}, core.Addresses{MQTT: []string{"[::1]:1883"}}, "no network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := open(t, class(), c.info, c.a)
+			got := ""
+			if s.unreached.Visible() {
+				got = s.unreached.Text.Text
+			}
+			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+				t.Errorf("note %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestNextStep(t *testing.T) {
+	r := &room{}
+	s, shell := open(t, r, core.Info{}, lan)
+	visible := func(want int) {
+		t.Helper()
+		for i, p := range s.steps.parts {
+			if p.button.Visible() != (i+1 == want) {
+				t.Errorf("step %d: button visible is %v, want step %d", i+1, p.button.Visible(), want)
+			}
+		}
+	}
+	visible(1)
+	test.Tap(s.steps.parts[0].button)
+	if shell.Gone != "accounts" {
+		t.Errorf("went to %q", shell.Gone)
+	}
+
+	*r = *class()
+	load(t, s)
+	visible(2)
+	if text := s.steps.parts[1].text.Text; !strings.Contains(text, "192.168.1.20") || !strings.Contains(text, "1883") || !strings.Contains(text, "kit-1") {
+		t.Errorf("step 2 says %q", text)
+	}
+
+	r.clients = []core.Client{{ID: "x", Account: 1, Connected: true}} // the teacher is no kit
+	load(t, s)
+	visible(2)
+	r.clients = append(r.clients, core.Client{ID: "kit-1", Account: 2, Connected: true})
+	load(t, s)
+	visible(3)
+	test.Tap(s.steps.parts[2].button)
+	if shell.Gone != "rooms" || s.steps.card.Visible() {
+		t.Errorf("went to %q, card visible is %v", shell.Gone, s.steps.card.Visible())
+	}
+	if again := New(r, r, core.Info{}, func() core.Addresses { return lan }, shell); again.steps.card.Visible() {
+		t.Error("the card is there again")
+	}
+}
+
+// TestComingAndGoing: what is below follows when something above comes or goes.
+func TestComingAndGoing(t *testing.T) {
+	a := lan
+	shell := widgettest.New(t)
+	s := New(class(), class(), core.Info{MQTT: "[::]:1883"}, func() core.Addresses { return a }, shell)
+	shell.Win.SetContent(s.Content())
+	shell.Win.Resize(fyne.NewSize(1200, 700))
+	load(t, s)
+	top := func() float32 { return fyne.CurrentApp().Driver().AbsolutePositionForObject(s.clients.stack).Y }
+	usual := top()
+	a = core.Addresses{MQTT: []string{"127.0.0.1:1883"}}
+	load(t, s)
+	if top() <= usual {
+		t.Errorf("the warning covers what is below it: %v, was %v", top(), usual)
+	}
+	a = lan
+	load(t, s)
+	if top() != usual {
+		t.Errorf("the warning leaves a hole: %v, was %v", top(), usual)
+	}
+	test.Tap(s.steps.close)
+	if top() >= usual {
+		t.Errorf("the steps leave a hole: %v, was %v", top(), usual)
+	}
+}
+
+func TestClients(t *testing.T) {
+	now := time.Now()
+	r := class()
+	r.clients = []core.Client{
+		{ID: "logger", Account: 1, Durable: true, Protocol: "5", Since: now.Add(-time.Hour)},
+		{ID: "phone", Account: 1, Addr: "192.168.1.9:5555", Protocol: "5", Connected: true, Since: now.Add(-30 * time.Second)},
+		{ID: "esp", Account: 2, Addr: "192.168.1.51:4000", Protocol: "3.1.1", Connected: true, Since: now.Add(-5 * time.Minute)},
+		{ID: "guest", Account: core.Anyone, Addr: "192.168.1.52:4000", Protocol: "3.1", Connected: true, Since: now},
+	}
+	s, _ := open(t, r, core.Info{}, lan)
+	type row struct{ title, detail, presence, place string }
+	var got []row
+	for _, cr := range s.clients.rows {
+		l := newLine()
+		lineOf(l.box).show(cr, now)
+		got = append(got, row{l.title.Text, l.detail.Text, l.presence.Text, l.place.Text})
+	}
+	want := []row{
+		{"민준의 키트", "kit · 파랑", "connected 5 min ago", "MQTT 3.1.1 · 192.168.1.51"},
+		{"Ms. Martin", "teacher", "connected 30 s ago", "MQTT 5 · 192.168.1.9"},
+		{"guest", "", "connected now", "MQTT 3.1 · 192.168.1.52"},
+		{"Ms. Martin", "teacher", "left 60 min ago", "messages are kept for it"},
+		{"kit-2", "kit · 파랑", "not connected", ""}, // kit-3 is disabled
+	}
+	if len(got) != len(want) {
+		t.Fatalf("rows %+v", got)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("row %d: %+v, want %+v", i, got[i], want[i])
+		}
+	}
+	if s.connected.Value() != "3" {
+		t.Errorf("%s connected, want 3", s.connected.Value())
+	}
+	r.clients, r.accounts = nil, nil
+	load(t, s)
+	if s.clients.list.Visible() || !s.clients.none.Visible() {
+		t.Error("an empty list does not say that it is empty")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	now := time.Now()
+	r := class()
+	y, m, d := now.Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, now.Location())
+	r.refusals = []core.Refusal{
+		{At: now.Add(-5 * time.Second), Count: 3, Addr: "192.168.1.51", Say: core.Say("{who} may not publish to {topic}", "who", "kit-1", "topic", "red/lamp/set")},
+		{At: midnight.Add(-time.Second), Count: 9, Say: core.Say("yesterday")},
+	}
+	s, _ := open(t, r, core.Info{}, lan)
+	if got := s.refusals.rows[0].say.Text; got != "kit-1 may not publish to red/lamp/set" {
+		t.Errorf("says %q", got)
+	}
+	if got := s.refusals.rows[0].detail.Text; got != "5 s ago · 3 times · from 192.168.1.51" {
+		t.Errorf("detail %q", got)
+	}
+	if got, want := CountToday(r.refusals, now), 3; got != want {
+		t.Errorf("%d today, want %d", got, want)
+	}
+	if got := CountToday(r.refusals, midnight.Add(-time.Minute)); got != 12 {
+		t.Errorf("%d on the day before, want all", got)
+	}
+	r.refusals = nil
+	load(t, s)
+	if s.refusals.rows[0].say.Visible() || !s.refusals.none.Visible() {
+		t.Error("a refusal stays on the screen")
+	}
+}
+
+func TestOpenIsLoud(t *testing.T) {
+	for _, open_ := range []bool{false, true} {
+		s, _ := open(t, class(), core.Info{Open: open_}, lan)
+		found := false
+		for _, o := range test.LaidOutObjects(s.Content()) {
+			if l, ok := o.(*fw.Label); ok && strings.HasPrefix(l.Text, "OPEN TO EVERYBODY") {
+				found = true
+			}
+		}
+		if found != open_ {
+			t.Errorf("open is %v, banner is %v", open_, found)
+		}
+	}
+}
+
+// TestDotTellsPresence: the colour must agree with the words.
+func TestDotTellsPresence(t *testing.T) {
+	test.NewTempApp(t)
+	l := newLine()
+	for _, r := range []clientRow{{client: core.Client{Connected: true}}, {}, {missing: true}} {
+		l.show(r, time.Now())
+		want := theme.ColorNameWarning
+		if r.client.Connected {
+			want = theme.ColorNameSuccess
+		} else if r.missing {
+			want = theme.ColorNameInputBorder
+		}
+		if l.dot.Color() != want {
+			t.Errorf("%+v is %s", r, l.dot.Color())
+		}
+	}
+}

@@ -1,0 +1,59 @@
+//go:build !headless
+
+package ui
+
+import (
+	"homeroom/core"
+	"homeroom/ui/accounts"
+	"homeroom/ui/home"
+	"homeroom/ui/messages"
+	"homeroom/ui/rooms"
+	"homeroom/ui/settings"
+	"homeroom/ui/welcome"
+)
+
+// Parts is what the window shows and does. It names no concrete part.
+type Parts struct {
+	Feed      *core.Feed
+	Info      core.Info
+	Addresses func() core.Addresses
+	Broker    Broker
+	History   History
+	Accounts  Accounts
+	Settings  settings.Store
+}
+
+// Broker is what the window asks the broker.
+type Broker interface {
+	home.Broker
+	messages.Broker
+}
+
+// History is what the window asks the history.
+type History interface {
+	rooms.History
+	messages.History
+}
+
+// Accounts is what the window asks the accounts.
+type Accounts interface {
+	// Claimed reports whether there is a teacher.
+	Claimed() bool
+	welcome.Accounts
+	home.People
+	rooms.Teams
+	accounts.People
+	accounts.Rights
+}
+
+// screensOf returns the screens in the order of the navigation, and their names
+// for widget.Shell.Go.
+func screensOf(p Parts, s *shell) ([]screen, []string) {
+	return []screen{
+		home.New(p.Broker, p.Accounts, p.Info, p.Addresses, s),
+		rooms.New(p.History, p.Accounts, s),
+		messages.New(p.Broker, p.History, s),
+		accounts.New(p.Accounts, p.Accounts, p.Addresses, s),
+		settings.New(p.Settings, p.Info, s),
+	}, []string{"home", "rooms", "messages", "accounts", "settings"}
+}
