@@ -84,7 +84,9 @@ type Broker struct {
 func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	b := &Broker{cfg: cfg, started: time.Now(), conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*time.Timer{}}
 	b.router = newRouter()
-	b.journal = newJournal(cfg.Store, cfg.Log)
+	b.journal = newJournal(cfg.Store, cfg.Log, func(err error) {
+		cfg.Gate.Refuse(core.Refusal{At: time.Now(), Count: 1, Say: core.Say("Messages wait to be stored: {reason}", "reason", sentence(err).String())})
+	})
 	saved, err := cfg.Store.LoadJournal(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)

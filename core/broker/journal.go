@@ -100,6 +100,8 @@ const maxPending = 64 << 20 // bytes
 type journal struct {
 	store Store
 	log   *slog.Logger
+	// tell shows a person why acknowledgements wait; it may be nil.
+	tell func(error)
 
 	// group is read-held by each publish between begin and end, so that what
 	// belongs together is never split between two transactions.
@@ -123,8 +125,8 @@ type owedKey struct {
 	seq    int64
 }
 
-func newJournal(store Store, log *slog.Logger) *journal {
-	j := &journal{store: store, log: log, wake: make(chan struct{}, 1), dropped: map[owedKey]int{}}
+func newJournal(store Store, log *slog.Logger, tell func(error)) *journal {
+	j := &journal{store: store, log: log, tell: tell, wake: make(chan struct{}, 1), dropped: map[owedKey]int{}}
 	j.moved = sync.NewCond(&j.mu)
 	return j
 }
@@ -242,6 +244,9 @@ func (j *journal) run() {
 			}
 			if !failed {
 				j.log.Error("the broker's journal cannot be written; acknowledgements wait", "err", err)
+				if j.tell != nil {
+					j.tell(err)
+				}
 			}
 			failed = true
 			j.mu.Lock()
