@@ -471,3 +471,34 @@ func TestExtremes(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceBeginsWithTheState has a lamp that was switched on long before the
+// stretch that is looked at.
+func TestTraceBeginsWithTheState(t *testing.T) {
+	h := openHistory(t, open(t, t.TempDir()))
+	record(h, "lamp", morning, "false")
+	record(h, "lamp", morning.Add(time.Hour), "true")
+	record(h, "lamp", morning.Add(3*time.Hour), "false")
+	for _, when := range []string{"in memory", "written"} {
+		for _, c := range []struct {
+			from, to time.Duration
+			want     string
+		}{
+			{2 * time.Hour, 4 * time.Hour, "1h=1 3h=0"},
+			{2 * time.Hour, 150 * time.Minute, "1h=1"}, // nothing happens within
+			{30 * time.Minute, 4 * time.Hour, "0s=0 1h=1 3h=0"},
+			{-time.Hour, 4 * time.Hour, "0s=0 1h=1 3h=0"},
+			{-2 * time.Hour, -time.Hour, ""},
+		} {
+			tr := trace(t, h, "lamp", morning.Add(c.from), morning.Add(c.to), 100)
+			var got []string
+			for _, s := range tr.Spans {
+				got = append(got, fmt.Sprintf("%s=%v", strings.TrimSuffix(strings.TrimSuffix(s.First.Sub(morning).String(), "0s"), "0m"), s.End))
+			}
+			if want := strings.ReplaceAll(c.want, "0s=", "="); strings.Join(got, " ") != want || len(got) > 0 && tr.Kind != core.Boolean {
+				t.Errorf("%s, %v to %v: %v %v, want %v", when, c.from, c.to, tr.Kind, got, want)
+			}
+		}
+		flush(t, h)
+	}
+}

@@ -23,8 +23,9 @@ const (
 // readings has an empty trace.
 //
 // Where more texts change than points, the stretch is cut into points equal
-// parts and only the newest of each part stays. The text that holds when the
-// stretch begins is the first, with its own time, which is before from.
+// parts and only the newest of each part stays. The text, or the Boolean state,
+// that holds when the stretch begins is the first, with its own time, which is
+// before from.
 func (h *History) Trace(ctx context.Context, s core.Series, from, to time.Time, points int) (core.Trace, error) {
 	trace := core.Trace{Series: s, Kind: core.Number}
 	points = max(1, min(points, maxPoints))
@@ -58,6 +59,14 @@ func (h *History) Trace(ctx context.Context, s core.Series, from, to time.Time, 
 		trace.Spans = spans(got.spans, first, end, points)
 		trace.Step = usualStep(trace.Spans)
 	}
+	if got.kind == core.Boolean {
+		trace.Kind = core.Boolean
+		before, err := h.before(ctx, s, first)
+		if err != nil {
+			return trace, err
+		}
+		trace.Spans = append(before, trace.Spans...)
+	}
 	if len(texts) > 0 {
 		if len(got.spans) == 0 || texts[len(texts)-1].At >= got.newest {
 			trace.Kind = core.Text
@@ -65,6 +74,22 @@ func (h *History) Trace(ctx context.Context, s core.Series, from, to time.Time, 
 		trace.Texts = changes(texts, first, end, points)
 	}
 	return trace, nil
+}
+
+// lookBack is how long before a stretch its first Boolean state is looked for, in ms.
+const lookBack = 7 * 24 * 3600 * 1000
+
+// before returns the newest reading of s before a time, as a span; none where
+// there is none within lookBack.
+func (h *History) before(ctx context.Context, s core.Series, end int64) ([]core.Span, error) {
+	got, err := h.read(ctx, Query{Series: s, From: end - lookBack, To: end, Whole: lookBack, MaxChunks: chunksFirst, Level: len(Levels) - 1})
+	got.spans = slices.DeleteFunc(got.spans, func(s Summary) bool { return s.Last >= end }) // roll-ups that reach beyond
+	if err != nil || len(got.spans) == 0 {
+		return nil, err
+	}
+	newest := slices.MaxFunc(got.spans, func(a, b Summary) int { return cmp.Compare(a.Last, b.Last) })
+	at := time.UnixMilli(newest.Last)
+	return []core.Span{{First: at, Last: at, Min: newest.End, Max: newest.End, Sum: newest.End, End: newest.End, N: 1}}, nil
 }
 
 // found is what a query selects, from the store and from memory.
