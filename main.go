@@ -50,10 +50,6 @@ type env struct {
 
 func main() {
 	ui.ProbeIfAsked()
-	// Messages are short-lived garbage: collecting less often saves a third of
-	// the broker's time. The limit keeps a small PC from paying for it.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(512 << 20)
 	lang.Use("", "")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], env{in: os.Stdin, out: os.Stdout, err: os.Stderr})
@@ -109,6 +105,11 @@ type serveCmd struct{ listeners }
 
 // Run serves until a signal ends it.
 func (c *serveCmd) Run(ctx context.Context, e env) error {
+	// Messages are short-lived garbage: collecting less often saves a third of
+	// the broker's time. The limit keeps a small PC from paying for it; a
+	// window needs the memory itself.
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(512 << 20)
 	p, err := open(ctx, e, c.listeners)
 	if err != nil {
 		return err

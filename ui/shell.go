@@ -98,6 +98,7 @@ func (s *shell) watch() {
 		last     *screen
 		loaded   time.Time // last
 		statused time.Time
+		bench    = newFrames()
 	)
 	for s.ctx.Err() == nil {
 		changed := next(s.ctx, l)
@@ -113,6 +114,7 @@ func (s *shell) watch() {
 		if sc := s.visible.Load(); sc != nil {
 			if sc != last || changed&(shown|(*sc).Stale()) != 0 || began.Sub(loaded) >= idle {
 				s.load((*sc).Load, &s.problem)
+				bench.add(began.Sub(loaded), time.Since(began))
 				last, loaded = sc, began
 			}
 		}

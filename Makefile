@@ -1,0 +1,71 @@
+# make run and make test do all set-up on a fresh Debian or Ubuntu. The build
+# flags never vary: the window's first build takes minutes, the next ones seconds.
+GO      ?= go
+VERSION ?= $(shell .ci/version)
+TAGS    := migrated_fynedo
+LDFLAGS := -X main.version=$(VERSION)
+BUILD   := $(GO) build -buildvcs=false -ldflags "$(LDFLAGS)"
+FUZZTIME ?= 30s
+STATICCHECK := v0.7.0
+
+export GO VERSION TAGS
+
+.PHONY: run build headless test check fmt vet lint bench fuzz windows package deps session
+
+run: build              ## build, then start the window (ARGS="serve" and the like are passed on)
+	build/homeroom $(ARGS)
+
+build:                  ## build/homeroom
+	@.ci/deps build assets
+	$(BUILD) -tags $(TAGS) -o build/homeroom .
+
+headless:               ## build/homeroom-headless: no window, no cgo, one static file
+	CGO_ENABLED=0 $(BUILD) -tags headless -o build/homeroom-headless .
+	@if ldd build/homeroom-headless >/dev/null 2>&1; then echo "build/homeroom-headless is not static"; exit 1; fi
+
+test: build             ## every test: units, screens, end to end, the real window under Xvfb
+	@.ci/deps test
+	@.ci/test
+
+check: fmt vet lint test ## what a change must pass
+
+fmt:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+
+# each with the flags of a build or test that is made anyway; headless only what is in that program
+vet:
+	$(GO) vet -tags $(TAGS) ./...
+	export CGO_ENABLED=0; $(GO) vet -tags headless $$($(GO) list -tags headless -deps . | grep ^homeroom)
+	$(GO) vet -race -tags ci,$(TAGS) ./...
+	for f in .ci/*.go assets/*_gen.go; do $(GO) vet $$f || exit 1; done
+
+lint: build/staticcheck-$(STATICCHECK)
+	$< -tags $(TAGS) ./...
+	CGO_ENABLED=0 $< -tags headless .
+
+# the linter, pinned, from the module proxy
+build/staticcheck-$(STATICCHECK):
+	GOBIN=$(CURDIR)/build $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
+	mv build/staticcheck $@
+
+bench: build headless   ## broker beside Mosquitto, history, window under flood, start; see docs/benchmarks.md
+	@.ci/deps test
+	@.ci/bench $(BENCH)
+
+fuzz:                   ## every fuzz target for FUZZTIME
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+windows:                ## build/homeroom.exe, tried under wine
+	@.ci/deps windows assets
+	@.ci/build-windows
+
+package:                ## build/homeroom-VERSION-linux-ARCH.tar.gz
+	@.ci/deps build assets
+	@.ci/package
+
+session: build          ## the screenshots of docs, by a scripted session
+	@.ci/deps test
+	@.ci/session pictures
+
+deps:                   ## what all of these need, but windows
+	@.ci/deps build test assets
