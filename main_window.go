@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"homeroom/core"
 	"homeroom/core/accounts"
@@ -17,25 +15,31 @@ import (
 func (p *program) show(ctx context.Context) error {
 	return ui.Run(ctx, ui.Parts{
 		Feed: &p.feed, Info: p.info, Addresses: func() core.Addresses { return addresses(p.info) },
-		Broker: windowBroker{p.broker, p.accounts}, History: p.history, Accounts: p.accounts, Settings: p.settings,
+		Broker: windowBroker{p.broker, p.accounts, p.info.Open}, History: p.history, Accounts: p.accounts, Settings: p.settings,
 	})
 }
 
 // windowBroker is the broker as the window sees it: who sits at the PC that
-// holds the data publishes as its first teacher.
+// holds the data publishes as its first teacher, or as anyone where all may.
 type windowBroker struct {
 	*broker.Broker
 	accounts *accounts.Service
+	open     bool
 }
 
 // Publish publishes m as the first teacher.
 func (b windowBroker) Publish(ctx context.Context, m core.Message) error {
-	all := b.accounts.Accounts()
-	slices.SortFunc(all, func(a, b core.Account) int { return int(a.ID - b.ID) })
-	i := slices.IndexFunc(all, func(a core.Account) bool { return a.Role == core.Teacher && !a.Disabled })
-	if i < 0 {
-		return errors.New("there is no teacher") // the window shows nothing else until there is one
+	m.From, m.Client = core.Anyone, "window"
+	var first core.Account
+	for _, a := range b.accounts.Accounts() {
+		if a.Role == core.Teacher && !a.Disabled && (first.ID == 0 || a.ID < first.ID) {
+			first = a
+		}
 	}
-	m.From, m.Client = all[i].ID, "window"
+	if first.ID != 0 {
+		m.From = first.ID
+	} else if !b.open {
+		return core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
+	}
 	return b.Broker.Publish(ctx, m)
 }

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -31,6 +32,9 @@ import (
 
 // MaxPacket is the largest MQTT packet that is accepted, in bytes.
 const MaxPacket = 4 << 20
+
+// maxConns is the largest number of connections at once.
+const maxConns = 10_000
 
 // Gate decides who may connect and what they may publish and read.
 type Gate interface {
@@ -72,9 +76,9 @@ type Broker struct {
 	stopping atomic.Bool
 
 	mu       sync.Mutex
-	conns    map[*conn]struct{}     // guarded by mu
-	sessions map[string]*session    // guarded by mu; by MQTT Client Identifier
-	wills    map[string]*time.Timer // guarded by mu; delayed wills by Client Identifier
+	conns    map[*conn]struct{}  // guarded by mu
+	sessions map[string]*session // guarded by mu; by MQTT Client Identifier
+	wills    map[string]*delayed // guarded by mu; by Client Identifier
 
 	close sync.Once
 }
@@ -82,7 +86,7 @@ type Broker struct {
 // Open reads what the store holds, binds the address and is ready to Run.
 // A port that is taken is a core.ErrConflict with a sentence.
 func Open(ctx context.Context, cfg Config) (*Broker, error) {
-	b := &Broker{cfg: cfg, started: time.Now(), conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*time.Timer{}}
+	b := &Broker{cfg: cfg, started: time.Now(), conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*delayed{}}
 	b.router = newRouter()
 	b.journal = newJournal(cfg.Store, cfg.Log, func(err error) {
 		cfg.Gate.Refuse(core.Refusal{At: time.Now(), Count: 1, Say: core.Say("Messages wait to be stored: {reason}", "reason", sentence(err).String())})
@@ -106,7 +110,7 @@ func listenFailure(addr string, err error) error {
 	if splitErr != nil {
 		return core.Fail(core.ErrInvalid, "{address} is not an address. Write it as host:port, or :1883 for every network.", "address", addr)
 	}
-	if strings.Contains(err.Error(), "in use") || strings.Contains(err.Error(), "Only one usage") {
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048)) { // 10048: Windows' own number
 		return core.Fail(core.ErrConflict, "Port {port} is taken by another program, perhaps another MQTT broker. Stop it, or choose another port with --mqtt.", "port", port)
 	}
 	return core.Fail(err, "MQTT cannot listen on {address}: {reason}. Choose another port with --mqtt.", "address", addr, "reason", err)
@@ -172,6 +176,9 @@ func (b *Broker) Publish(ctx context.Context, m core.Message) error {
 		return err
 	}
 	m.At = time.Now()
+	if err := b.journal.room(ctx); err != nil {
+		return err
+	}
 	return b.journal.wait(ctx, b.accepted(newMessage(m, properties{}), nil))
 }
 
@@ -179,19 +186,25 @@ func (b *Broker) Publish(ctx context.Context, m core.Message) error {
 // that must be stored before anybody is told that it was taken. first runs in
 // the same transaction.
 func (b *Broker) accepted(m *message, first []Entry) uint64 {
-	if err := b.journal.room(context.Background()); err != nil {
-		return 0
-	}
+	_ = b.journal.room(context.Background()) // ends with the journal, if not before
 	b.in.Add(1)
+	at := b.store(m, first)
+	if m.Retain {
+		m.settle()
+	}
+	b.cfg.Sink(m.Message)
+	return at
+}
+
+// store puts everything that m causes into one group of the journal.
+func (b *Broker) store(m *message, first []Entry) (at uint64) {
 	b.journal.begin()
-	at := b.journal.add(first...)
+	defer b.journal.end()
+	at = b.journal.add(first...)
 	if m.Retain {
 		at = max(at, b.router.retain(m, b.journal))
 	}
-	at = max(at, b.router.deliver(m))
-	b.journal.end()
-	b.cfg.Sink(m.Message)
-	return at
+	return max(at, b.router.deliver(m))
 }
 
 // Retained returns at most limit retained messages that f selects, in order of topic.
@@ -245,6 +258,13 @@ func (b *Broker) accept(wg *sync.WaitGroup) {
 			continue
 		}
 		pause = 5 * time.Millisecond
+		b.mu.Lock()
+		full := len(b.conns) >= maxConns
+		b.mu.Unlock()
+		if full {
+			_ = raw.Close()
+			continue
+		}
 		wg.Go(func() { b.serve(raw) })
 	}
 }
@@ -274,7 +294,10 @@ func (b *Broker) serve(raw net.Conn) {
 	delete(b.conns, c)
 	b.mu.Unlock()
 	if s := c.session; s != nil {
-		b.engine.Clients.Delete(s.id + c.suffix)
+		if cl, ok := b.engine.Clients.Get(s.id + c.suffix); ok { // it panicked
+			b.engine.UnsubscribeClient(cl)
+			b.engine.Clients.Delete(cl.ID)
+		}
 		s.left(c, err == nil)
 	}
 }

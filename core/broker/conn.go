@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,10 +34,11 @@ type conn struct {
 	b *Broker
 
 	// Of the reading goroutine, which is the engine's:
-	r     *bufio.Reader
-	pass  int // bytes of the present packet that the engine has not read
-	begun bool
-	due   []retainedFor // of the SUBSCRIBE being answered
+	r      *bufio.Reader
+	pass   int // bytes of the present packet that the engine has not read
+	begun  bool
+	due    []retainedFor // of the SUBSCRIBE being answered
+	vacant int           // filters that the session may still have, at that SUBSCRIBE
 
 	// Set by the door at CONNECT, on the reading goroutine, and read-only after:
 	clientID  string
@@ -51,8 +53,12 @@ type conn struct {
 	suffix    string // makes the engine's name for this connection unique
 
 	mu       sync.Mutex
-	out      []segment // guarded by mu; waiting to be written
-	waiting  int       // guarded by mu; bytes in out and in the write under way
+	out      []byte    // guarded by mu; waiting to be written
+	held     []segment // guarded by mu; waiting for the journal first
+	waiting  int       // guarded by mu; bytes in out, in held and in the write under way
+	answers  int       // guarded by mu; bytes of the engine that are in waiting
+	holding  bool      // guarded by mu; release runs
+	gated    bool      // guarded by mu; a message is in held
 	after    uint64    // guarded by mu; journal position that the next acknowledgement waits for
 	flushing bool      // guarded by mu
 	blocked  bool      // guarded by mu; a delivery found no room
@@ -68,10 +74,18 @@ type segment struct {
 	after uint64
 }
 
+// delayed is a will that is sent unless its client comes back in time.
+type delayed struct {
+	timer *time.Timer
+	c     *conn
+	w     *will
+}
+
 // will is what is published when the connection ends without a DISCONNECT.
 type will struct {
-	m     *message
-	delay time.Duration
+	m       *message
+	delay   time.Duration
+	expires time.Duration // of the message, from its sending; 0 is never
 }
 
 var errClosed = errors.New("connection closed")
@@ -180,16 +194,26 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, errClosed
 	}
-	if c.waiting > 2*maxOut {
+	if c.answers > maxOut {
 		return 0, fmt.Errorf("%w: it does not read", errClosed)
 	}
 	after := uint64(0)
 	switch kind {
-	case packets.Puback, packets.Pubrec, packets.Suback, packets.Unsuback:
+	case packets.Puback, packets.Pubrec, packets.Pubcomp, packets.Suback, packets.Unsuback:
 		after = c.after
 	}
+	c.answers += len(p)
 	c.append(p, after)
 	return len(p), nil
+}
+
+// answer writes a packet of ours once the journal has stored a position.
+func (c *conn) answer(p []byte, after uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.append(p, after)
+	}
 }
 
 // hold makes the acknowledgements that follow wait for a journal position.
@@ -208,28 +232,82 @@ func (c *conn) deliver(frame []byte, id uint16, dup bool, after uint64) bool {
 		c.blocked = true
 		return false
 	}
+	if c.gated && len(c.held) > 0 { // messages stay in order
+		after = max(after, c.held[len(c.held)-1].after)
+	}
 	buf := c.append(frame, after)
+	c.gated = after > 0 && len(c.held) > 0
 	if id != 0 {
 		patch(buf, id, dup)
 	}
 	return true
 }
 
-// append adds p to what is written and returns the copy. c.mu is held.
+// append adds p to what is written and returns the copy. c.mu is held. What need
+// not wait for the journal passes what does, so that a full disk does not make a
+// client believe that nobody is there.
 func (c *conn) append(p []byte, after uint64) []byte {
 	c.waiting += len(p)
-	n := len(c.out)
-	if n == 0 || after > c.out[n-1].after {
-		c.out = append(c.out, segment{after: after})
-		n++
+	if after > 0 && (len(c.held) > 0 || !c.b.journal.has(after)) {
+		n := len(c.held)
+		if n == 0 || after > c.held[n-1].after {
+			c.held = append(c.held, segment{after: after})
+			n++
+		}
+		s := &c.held[n-1]
+		s.buf = append(s.buf, p...)
+		if !c.holding {
+			c.holding = true
+			go c.release()
+		}
+		return s.buf[len(s.buf)-len(p):]
 	}
-	s := &c.out[n-1]
-	s.buf = append(s.buf, p...)
+	c.out = append(c.out, p...)
 	if !c.flushing {
 		c.flushing = true
 		go c.flush()
 	}
-	return s.buf[len(s.buf)-len(p):]
+	return c.out[len(c.out)-len(p):]
+}
+
+// release moves what waits for the journal to what is written, in order, and
+// ends when nothing is left.
+func (c *conn) release() {
+	for {
+		c.mu.Lock()
+		if len(c.held) == 0 {
+			c.holding = false
+			c.finish()
+			c.mu.Unlock()
+			return
+		}
+		after := c.held[0].after
+		c.mu.Unlock()
+		err := c.b.journal.waitOr(after, c.done)
+		c.mu.Lock()
+		if err != nil {
+			for _, s := range c.held {
+				c.waiting -= len(s.buf)
+			}
+			c.held = nil
+		} else {
+			c.out = append(c.out, c.held[0].buf...)
+			c.held = c.held[1:]
+			if !c.flushing {
+				c.flushing = true
+				go c.flush()
+			}
+		}
+		c.mu.Unlock()
+	}
+}
+
+// finish closes a connection that was told to close, when nothing is left to
+// write. c.mu is held.
+func (c *conn) finish() {
+	if c.closed && !c.flushing && !c.holding {
+		_ = c.Conn.Close()
+	}
 }
 
 // flush writes what waits, as much at once as there is, and ends when nothing
@@ -238,24 +316,19 @@ func (c *conn) flush() {
 	for {
 		c.mu.Lock()
 		if len(c.out) == 0 {
+			c.out = nil
 			c.flushing = false
-			if c.closed {
-				_ = c.Conn.Close()
-			}
+			c.finish()
 			c.mu.Unlock()
 			return
 		}
-		s := c.out[0]
-		c.out = c.out[1:]
+		buf := c.out
+		c.out = nil
 		c.mu.Unlock()
 
-		err := c.b.journal.waitOr(s.after, c.done)
-		if err == nil {
-			_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWithin))
-			_, err = c.Conn.Write(s.buf)
-		}
+		err := c.write(buf)
 		c.mu.Lock()
-		c.waiting -= len(s.buf)
+		c.answers = max(0, c.answers-len(buf))
 		blocked := c.blocked && c.waiting <= maxOut/2
 		if blocked {
 			c.blocked = false
@@ -263,8 +336,7 @@ func (c *conn) flush() {
 		c.room.Broadcast()
 		slow := errors.Is(err, os.ErrDeadlineExceeded) && !c.closed
 		if err != nil {
-			c.out, c.waiting, c.closed = nil, 0, true
-			c.flushing = false
+			c.out, c.closed, c.flushing = nil, true, false
 			_ = c.Conn.Close()
 			c.mu.Unlock()
 			if slow && c.session != nil {
@@ -277,6 +349,21 @@ func (c *conn) flush() {
 			c.session.pump()
 		}
 	}
+}
+
+// write writes buf in pieces, each of which has writeWithin to be taken.
+func (c *conn) write(buf []byte) error {
+	const piece = 64 << 10
+	for part := range slices.Chunk(buf, piece) {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWithin))
+		if _, err := c.Conn.Write(part); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.waiting -= len(part)
+		c.mu.Unlock()
+	}
+	return nil
 }
 
 // waitRoom waits until a delivery finds room, and reports whether c is open.
@@ -312,7 +399,7 @@ func (c *conn) Close() error {
 	c.closed = true
 	c.room.Broadcast()
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
-	if !c.flushing {
+	if !c.flushing && !c.holding {
 		close(c.done)
 		return c.Conn.Close()
 	}

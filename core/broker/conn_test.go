@@ -30,7 +30,7 @@ func bubble(t *testing.T, g *gate) *Broker {
 	t.Helper()
 	store := newMemory()
 	b := &Broker{cfg: Config{Gate: g, Store: store, Sink: func(core.Message) {}, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)},
-		conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*time.Timer{}, router: newRouter(), journal: newJournal(store, slog.New(slog.DiscardHandler), nil)}
+		conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*delayed{}, router: newRouter(), journal: newJournal(store, slog.New(slog.DiscardHandler), nil)}
 	var err error
 	if b.engine, err = newEngine(b); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,9 @@ func (d *door) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	cl.Properties.Will = mqtt.Will{}
 	cl.Properties.Clean = true
 	cl.Properties.Props.SessionExpiryInterval = 0
+	if c.version < 5 { // it was never told our Receive Maximum
+		cl.State.Inflight.ResetReceiveQuota(math.MaxUint16)
+	}
 	return nil
 }
 
@@ -105,7 +109,8 @@ func (d *door) connect(c *conn, pk packets.Packet) (packets.Code, error) {
 		now := time.Now()
 		m := newMessage(core.Message{Topic: name, Payload: pk.Connect.WillPayload, QoS: pk.Connect.WillQos, Retain: pk.Connect.WillRetain, From: account.ID, Client: c.clientID, At: now}, properties{})
 		m.props.from(pk.Connect.WillProperties, now)
-		w = &will{m, time.Duration(pk.Connect.WillProperties.WillDelayInterval) * time.Second}
+		w = &will{m: m, delay: time.Duration(pk.Connect.WillProperties.WillDelayInterval) * time.Second,
+			expires: time.Duration(pk.Connect.WillProperties.MessageExpiryInterval) * time.Second}
 	}
 	expiry := uint32(0)
 	switch {
@@ -132,6 +137,9 @@ func (d *door) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 func (d *door) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	c := cl.Net.Conn.(*conn)
 	c.session.attach(c)
+	if !d.b.cfg.Gate.Current(c.account.ID, c.account.Version) { // it changed while it was let in
+		c.session.recheck()
+	}
 	d.b.cfg.Feed.Tell(core.ClientsChanged)
 }
 
@@ -139,13 +147,31 @@ func (d *door) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 func (d *door) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
 	case packets.Connack:
-		pk.SessionPresent = pk.ReasonCode == 0 && cl.Net.Conn.(*conn).present
+		c := cl.Net.Conn.(*conn)
+		pk.SessionPresent = pk.ReasonCode == 0 && c.present
+		if c.version < 5 {
+			pk.ReasonCode = beforeFive(pk.ReasonCode)
+		}
 	case packets.Puback:
 		if pk.ReasonCode < packets.ErrUnspecifiedError.Code {
 			pk.ReasonCode = 0 // the engine puts the QoS here (v2.7.9)
 		}
 	}
 	return pk
+}
+
+// beforeFive returns the CONNACK return code of MQTT 3 (3.1.1, section 3.2.2.3)
+// for what the engine answers before our hooks are asked (v2.7.9).
+func beforeFive(code byte) byte {
+	switch {
+	case code < packets.ErrUnspecifiedError.Code:
+		return code
+	case code == packets.ErrUnspecifiedError.Code: // an empty client ID that wants a session
+		return packets.Err3ClientIdentifierNotValid.Code
+	case code == packets.ErrProtocolViolation.Code, code == packets.ErrUnsupportedProtocolVersion.Code:
+		return packets.Err3UnsupportedProtocolVersion.Code
+	}
+	return packets.Err3NotAuthorized.Code
 }
 
 // OnPacketRead sees each packet before the engine acts on it.
@@ -161,6 +187,10 @@ func (d *door) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 		if len(pk.TopicName) >= 4 && strings.EqualFold(pk.TopicName[:4], "$SYS") {
 			pk.TopicName = "$" // the engine would not answer; OnPublish does
 		}
+	case packets.Subscribe:
+		c.vacant = maxFilters - c.session.filters()
+	case packets.Pubrel: // stored as released before the PUBCOMP
+		c.hold(c.session.release(pk.PacketID))
 	case packets.Disconnect:
 		if pk.Properties.SessionExpiryIntervalFlag && c.session != nil {
 			if pk.Properties.SessionExpiryInterval > 0 && c.session.expiryNow() == 0 {
@@ -182,6 +212,7 @@ func (d *door) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	s := c.session
 	var first []Entry
 	if pk.FixedHeader.Qos == 2 && s.seen(pk.PacketID) {
+		c.hold(d.b.journal.position()) // perhaps it is not stored yet
 		return pk, packets.CodeSuccessIgnore
 	}
 	if err := d.allowed(c, pk.TopicName); err != nil {
@@ -247,7 +278,7 @@ func (d *door) OnACLCheck(cl *mqtt.Client, filter string, write bool) bool {
 		d.b.refuse(c, sentence(err))
 		return false
 	}
-	if c.session.filters() >= maxFilters {
+	if c.vacant--; c.vacant < 0 {
 		d.b.refuse(c, core.Say("{name} has {n} subscriptions already. Use a wildcard instead of one filter a topic.", "name", c.title(), "n", maxFilters))
 		return false
 	}
@@ -264,19 +295,27 @@ func (d *door) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 		}
 		at, existed := c.session.subscribe(sub)
 		c.hold(at)
+		since := time.Now()
+		if err := d.b.cfg.Gate.Authorize(c.account.ID, core.Subscribe, sub.filter); err != nil { // revoked meanwhile
+			c.hold(c.session.unsubscribe(f.Filter))
+			codes[i] = packets.ErrNotAuthorized.Code
+			if c.version < 5 {
+				codes[i] = packets.ErrUnspecifiedError.Code
+			}
+			continue
+		}
 		if f.RetainHandling == 2 || f.RetainHandling == 1 && existed || sub.group != "" {
 			continue // MQTT 5.0, sections 3.8.3.1 and 4.8.2
 		}
-		// Looked up now, so that what is published from here on arrives once;
-		// sent when the SUBACK is written.
-		c.due = append(c.due, retainedFor{sub, d.b.router.retained(sub.filter)})
+		c.due = append(c.due, retainedFor{c, sub, since}) // sent when the SUBACK is written
 	}
 }
 
-// retainedFor is the retained messages that a new subscription is owed.
+// retainedFor says that a new subscription is owed what was retained before it.
 type retainedFor struct {
-	sub *subscription
-	all []*message
+	c     *conn
+	sub   *subscription
+	since time.Time
 }
 
 // OnUnsubscribed removes subscriptions; the UNSUBACK waits for the journal.
@@ -296,15 +335,8 @@ func (d *door) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err error) 
 	if err != nil || c.session == nil {
 		return
 	}
-	switch pk.FixedHeader.Type {
-	case packets.Pubrel:
-		c.session.release(pk.PacketID)
-	case packets.Subscribe:
-		for _, due := range c.due {
-			if len(due.all) > 0 {
-				go c.session.sendRetained(c, due)
-			}
-		}
+	if pk.FixedHeader.Type == packets.Subscribe {
+		c.session.owe(c.due)
 		c.due = nil
 	}
 }
@@ -335,16 +367,19 @@ func (s *session) receive(packet uint16) []Entry {
 	return []Entry{{PutReceived: &Received{s.id, packet}}}
 }
 
-func (s *session) release(packet uint16) {
+// release forgets an inbound QoS 2 message and returns the journal position
+// that stores it, or 0.
+func (s *session) release(packet uint16) (at uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.received[packet]; !ok {
-		return
+		return 0
 	}
 	delete(s.received, packet)
-	if s.expiry > 0 {
-		s.b.journal.add(Entry{DropReceived: &Received{s.id, packet}})
+	if s.expiry == 0 {
+		return 0
 	}
+	return s.b.journal.add(Entry{DropReceived: &Received{s.id, packet}})
 }
 
 // sentence returns what a person reads of err.

@@ -92,6 +92,24 @@ type Entry struct {
 	DropReceived    *Received
 }
 
+// cost is about how much memory e takes, in bytes.
+func (e *Entry) cost() int {
+	n := 256
+	for _, m := range []*Stored{e.PutRetained, e.owed()} {
+		if m != nil {
+			n += len(m.Topic) + len(m.Payload) + len(m.Properties)
+		}
+	}
+	return n
+}
+
+func (e *Entry) owed() *Stored {
+	if e.PutOwed == nil {
+		return nil
+	}
+	return &e.PutOwed.Message
+}
+
 // maxPending is how much may wait for the disk before publishers wait too.
 const maxPending = 64 << 20 // bytes
 
@@ -147,7 +165,7 @@ func (j *journal) add(entries ...Entry) (at uint64) {
 		if e.DropOwed != nil {
 			k := owedKey{e.DropOwed.Client, e.DropOwed.Seq}
 			if i, ok := j.dropped[k]; ok {
-				j.bytes -= len(j.pending[i].PutOwed.Message.Payload)
+				j.bytes -= j.pending[i].cost()
 				j.pending[i] = Entry{}
 				delete(j.dropped, k)
 				continue
@@ -155,11 +173,8 @@ func (j *journal) add(entries ...Entry) (at uint64) {
 		}
 		if e.PutOwed != nil {
 			j.dropped[owedKey{e.PutOwed.Client, e.PutOwed.Seq}] = len(j.pending)
-			j.bytes += len(e.PutOwed.Message.Payload)
 		}
-		if e.PutRetained != nil {
-			j.bytes += len(e.PutRetained.Payload)
-		}
+		j.bytes += e.cost()
 		j.pending = append(j.pending, e)
 		j.last++
 		at = j.last
@@ -189,15 +204,16 @@ func (j *journal) wait(ctx context.Context, at uint64) error {
 	return nil
 }
 
+// has reports whether everything up to position at is stored.
+func (j *journal) has(at uint64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stored >= at
+}
+
 // waitOr is wait until done is closed.
 func (j *journal) waitOr(at uint64, done <-chan struct{}) error {
-	if at == 0 {
-		return nil
-	}
-	j.mu.Lock()
-	stored := j.stored >= at
-	j.mu.Unlock()
-	if stored {
+	if j.has(at) {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -50,6 +50,15 @@ func (p *properties) packet(now time.Time, identifiers []int) packets.Properties
 	return out
 }
 
+// size is about how much memory p takes, in bytes.
+func (p *properties) size() int {
+	n := len(p.ContentType) + len(p.Response) + len(p.Correlation)
+	for _, u := range p.User {
+		n += 32 + len(u[0]) + len(u[1])
+	}
+	return n
+}
+
 // plain reports whether there is nothing to send along.
 func (p *properties) plain() bool {
 	return !p.UTF8 && p.ContentType == "" && p.Response == "" && p.Correlation == nil && p.User == nil && p.Expires.IsZero()
@@ -77,6 +86,19 @@ type message struct {
 }
 
 func newMessage(m core.Message, p properties) *message { return &message{Message: m, props: p} }
+
+// perMessage is about how much memory a message takes beside its content, in bytes.
+const perMessage = 768
+
+// cost is about how much memory m takes where it waits, in bytes.
+func (m *message) cost() int { return perMessage + len(m.Payload) + len(m.Topic) + m.props.size() }
+
+// settle lets go of the encoded frames of a message that stays for long.
+func (m *message) settle() {
+	m.mu.Lock()
+	clear(m.frames[:])
+	m.mu.Unlock()
+}
 
 func (m *message) expired(now time.Time) bool {
 	return !m.props.Expires.IsZero() && !now.Before(m.props.Expires)

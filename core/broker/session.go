@@ -16,7 +16,7 @@ import (
 
 const (
 	never    = math.MaxUint32 // seconds: a session that does not expire
-	maxQueue = 16 << 20       // bytes of payload that may wait for one session
+	maxQueue = 16 << 20       // bytes that may wait for one session
 	window   = 1024           // unacknowledged deliveries at once, unless the client wants fewer
 )
 
@@ -44,7 +44,10 @@ type session struct {
 
 	inflight map[uint16]*owed // sent and not acknowledged
 	queue    []*owed          // not sent, in order
-	bytes    int              // of payloads in inflight and queue
+	bytes    int              // that inflight and queue take
+	flying   int              // that inflight takes
+	due      []retainedFor    // retained messages that new subscriptions wait for
+	paying   bool             // sendRetained runs
 	shed     int              // dropped since it was last told
 	last     uint16           // packet identifier last used
 	window   int
@@ -94,7 +97,7 @@ func (b *Broker) restore(saved Saved) {
 		if s := b.sessions[e.Client]; s != nil {
 			m := fromStored(e.Message)
 			s.queue = append(s.queue, &owed{m: m, seq: e.Seq, qos: m.QoS, retain: m.Retain, ids: e.Ids, packet: e.Packet, sent: e.Packet != 0, released: e.Released})
-			s.bytes += len(m.Payload)
+			s.bytes += m.cost()
 		}
 	}
 	for _, e := range saved.Received {
@@ -131,8 +134,9 @@ func (b *Broker) open(c *conn, clean bool, expiry uint32, receiveMax uint16) (pr
 		}
 		s.mu.Unlock()
 	}
-	if w := b.wills[c.clientID]; w != nil { // it is back in time (MQTT 5.0, section 3.1.3.2.2)
-		w.Stop()
+	late := b.wills[c.clientID]
+	if late != nil { // it is back in time (MQTT 5.0, section 3.1.3.2.2)
+		late.timer.Stop()
 		delete(b.wills, c.clientID)
 	}
 	var old *conn
@@ -146,6 +150,7 @@ func (b *Broker) open(c *conn, clean bool, expiry uint32, receiveMax uint16) (pr
 	present = s != nil
 	if s == nil {
 		s = b.newSession(c.clientID)
+		s.account = c.account.ID
 		b.sessions[s.id] = s
 	}
 	b.mu.Unlock()
@@ -160,13 +165,18 @@ func (b *Broker) open(c *conn, clean bool, expiry uint32, receiveMax uint16) (pr
 	c.session, c.present = s, present
 	if expiry > 0 {
 		b.journal.add(Entry{PutSession: s.stored(time.Time{})})
+	} else if present {
+		b.journal.add(Entry{DropSession: s.id}) // it lives as long as the connection now
 	}
 	s.mu.Unlock()
 
+	if late != nil && !present { // the session it belonged to has ended
+		b.sendWill(late.c, late.w)
+	}
 	if old != nil {
 		w := old.takeWill()
-		if w != nil && w.delay == 0 {
-			b.sendWill(old, w.m)
+		if w != nil && (w.delay == 0 || !present) {
+			b.sendWill(old, w)
 		}
 		if old.host() != c.host() && time.Since(old.opened) < time.Minute {
 			b.refuse(c, core.Say("Two clients use the client ID {client}: {one} and {two}. Give one of them another ID.", "client", short(c.clientID), "one", old.host(), "two", c.host()))
@@ -224,6 +234,7 @@ func (s *session) attach(c *conn) {
 		again = append(again, o)
 	}
 	clear(s.inflight)
+	s.flying = 0
 	slices.SortFunc(again, func(a, b *owed) int { return cmp.Compare(a.seq, b.seq) })
 	s.queue = append(again, s.queue...)
 	s.send()
@@ -234,6 +245,11 @@ func (s *session) attach(c *conn) {
 func (s *session) deliver(m *message, d delivery) (at uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.give(m, d)
+}
+
+// give is deliver. s.mu is held.
+func (s *session) give(m *message, d delivery) (at uint64) {
 	if s.ended || s.conn == nil && (s.expiry == 0 || d.qos == 0) {
 		return 0
 	}
@@ -250,7 +266,7 @@ func (s *session) deliver(m *message, d delivery) (at uint64) {
 		return 0
 	}
 	o := &owed{m: m, seq: s.b.journal.seq.Add(1), qos: d.qos, retain: d.retain, ids: d.identifiers}
-	s.bytes += len(m.Payload)
+	s.bytes += m.cost()
 	at = s.makeRoom()
 	if s.conn != nil && len(s.queue) == 0 && len(s.inflight) < s.window {
 		o.packet = s.identifier()
@@ -272,14 +288,15 @@ func (s *session) owedEntry(o *owed) *Owed {
 // makeRoom drops the oldest messages that were not sent while more than
 // maxQueue waits: what a kit said last is worth most. It is told, once a flood.
 func (s *session) makeRoom() (at uint64) {
-	for s.bytes > maxQueue && len(s.queue) > 0 {
-		o := s.queue[0]
-		s.queue = s.queue[1:]
+	first := len(s.resends()) // what was sent once stays: its identifier is in use
+	for s.bytes > maxQueue && len(s.queue) > first {
+		o := s.queue[first]
+		s.queue = slices.Delete(s.queue, first, first+1)
 		at = max(at, s.forget(o))
 		s.b.shed.Add(1)
 		if s.shed++; s.shed == 1 {
 			s.b.cfg.Gate.Refuse(core.Refusal{At: time.Now(), Count: 1, Account: s.account, Name: s.name, Client: short(s.id),
-				Say: core.Say("More than {max} MB wait for {name}, so the oldest messages are dropped. Connect it, or remove its session.", "max", maxQueue>>20, "name", s.title)})
+				Say: core.Say("More than {max} MB wait for {name}, so the oldest messages are dropped. Connect it, or let it start with a clean session.", "max", maxQueue>>20, "name", s.title)})
 		}
 	}
 	return at
@@ -287,7 +304,7 @@ func (s *session) makeRoom() (at uint64) {
 
 // forget drops o from the accounts of the session and from the journal.
 func (s *session) forget(o *owed) (at uint64) {
-	s.bytes -= len(o.m.Payload)
+	s.bytes -= o.m.cost()
 	if s.expiry > 0 {
 		return s.b.journal.add(Entry{DropOwed: &Owed{Client: s.id, Seq: o.seq}})
 	}
@@ -330,13 +347,13 @@ func (s *session) pump() {
 // have room. s.mu is held.
 func (s *session) send() {
 	now := time.Now()
-	for s.conn != nil && len(s.queue) > 0 && len(s.inflight) < s.window {
+	for s.conn != nil && len(s.queue) > 0 && len(s.inflight) < s.window && s.flying < maxQueue/2 {
 		o := s.queue[0]
 		if o.released {
-			if !s.conn.deliver([]byte{packets.Pubrel<<4 | 2, 2, byte(o.packet >> 8), byte(o.packet)}, 0, false, 0) {
+			if !s.conn.deliver([]byte{packets.Pubrel<<4 | 2, 2, byte(o.packet >> 8), byte(o.packet)}, 0, false, s.b.journal.position()) {
 				return
 			}
-			s.queue, s.inflight[o.packet] = s.queue[1:], o
+			s.fly(o)
 			continue
 		}
 		if !o.sent && o.m.expired(now) {
@@ -370,11 +387,17 @@ func (s *session) send() {
 		}
 		s.b.out.Add(1)
 		s.shed = 0
-		s.queue, s.inflight[o.packet] = s.queue[1:], o
+		s.fly(o)
 	}
 	if len(s.queue) == 0 {
 		s.queue = nil // let go of the array
 	}
+}
+
+// fly moves the first of the queue to what is sent. s.mu is held.
+func (s *session) fly(o *owed) {
+	s.queue, s.inflight[o.packet] = s.queue[1:], o
+	s.flying += o.m.cost()
 }
 
 // acknowledged takes a PUBACK, PUBREC or PUBCOMP (MQTT 5.0, section 4.3).
@@ -387,20 +410,23 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 	o := s.inflight[id]
 	if kind == packets.Pubrec {
 		release := []byte{packets.Pubrel<<4 | 2, 2, byte(id >> 8), byte(id)}
+		at := uint64(0)
 		switch {
 		case o == nil && c.version == 5:
 			release = []byte{packets.Pubrel<<4 | 2, 3, byte(id >> 8), byte(id), packets.ErrPacketIdentifierNotFound.Code}
 		case o == nil:
+		case o.qos != 2:
+			return
 		case reason >= 0x80:
 			release = nil
 		case !o.released:
 			o.released = true
 			if s.expiry > 0 {
-				s.b.journal.add(Entry{MarkOwed: &Owed{Client: s.id, Seq: o.seq, Packet: id, Released: true}})
+				at = s.b.journal.add(Entry{MarkOwed: &Owed{Client: s.id, Seq: o.seq, Packet: id, Released: true}})
 			}
 		}
 		if release != nil {
-			_, _ = c.Write(release)
+			c.answer(release, at) // after a crash it must not be sent as a message again
 			return
 		}
 	}
@@ -408,6 +434,7 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 		return
 	}
 	delete(s.inflight, id)
+	s.flying -= o.m.cost()
 	s.forget(o)
 	s.send()
 }
@@ -444,26 +471,67 @@ func (s *session) unsubscribe(filter string) (at uint64) {
 	return at
 }
 
-// sendRetained delivers the retained messages of a new subscription, at the
-// speed at which the client reads them.
-func (s *session) sendRetained(c *conn, due retainedFor) {
-	for _, m := range due.all {
-		if m.expired(time.Now()) {
-			s.b.router.forget(m, s.b.journal)
-			continue
-		}
-		if !c.waitRoom() || !s.waitQueue(c) {
+// owe queues the retained messages of new subscriptions, and sees to it that
+// one goroutine delivers them.
+func (s *session) owe(due []retainedFor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range due {
+		s.due = slices.DeleteFunc(s.due, func(x retainedFor) bool { return x.sub.Filter == d.sub.Filter })
+		s.due = append(s.due, d)
+	}
+	if !s.paying && len(s.due) > 0 {
+		s.paying = true
+		go s.sendRetained()
+	}
+}
+
+// sendRetained delivers what is due, at the speed at which the client reads it.
+func (s *session) sendRetained() {
+	for {
+		s.mu.Lock()
+		if len(s.due) == 0 {
+			s.paying, s.due = false, nil
+			s.mu.Unlock()
 			return
 		}
-		if s.b.router.current(m.Topic) != m {
-			continue // a newer one has been delivered
+		due := s.due[0]
+		s.due = s.due[1:]
+		s.mu.Unlock()
+		for _, m := range s.b.router.retained(due.sub.filter) {
+			if m.expired(time.Now()) {
+				s.b.router.forget(m, s.b.journal)
+				continue
+			}
+			if !m.At.Before(due.since) {
+				continue // the subscription has had it
+			}
+			if !due.c.waitRoom() || !s.waitQueue(due.c) {
+				break
+			}
+			d := delivery{qos: min(due.sub.QoS, m.QoS), retain: true}
+			if due.sub.Identifier > 0 {
+				d.identifiers = []int{due.sub.Identifier}
+			}
+			if !s.deliverRetained(m, d, due.sub) {
+				break
+			}
 		}
-		d := delivery{qos: min(due.sub.QoS, m.QoS), retain: true}
-		if due.sub.Identifier > 0 {
-			d.identifiers = []int{due.sub.Identifier}
-		}
-		s.deliver(m, d)
 	}
+}
+
+// deliverRetained delivers m unless a newer one has been, and reports whether
+// the subscription still stands.
+func (s *session) deliverRetained(m *message, d delivery, sub *subscription) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.subs[sub.Filter] != sub {
+		return false
+	}
+	if s.b.router.current(m.Topic) == m {
+		s.give(m, d)
+	}
+	return true
 }
 
 // waitQueue waits until the client has taken most of what it is owed, and
@@ -508,7 +576,7 @@ func (s *session) left(c *conn, clean bool) {
 	switch {
 	case w == nil:
 	case w.delay == 0 || gone:
-		s.b.sendWill(c, w.m)
+		s.b.sendWill(c, w)
 	default:
 		s.b.delayWill(c, w, min(w.delay, wait))
 	}
@@ -517,29 +585,32 @@ func (s *session) left(c *conn, clean bool) {
 func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
+	late := &delayed{c: c, w: w}
+	late.timer = time.AfterFunc(d, func() {
 		b.mu.Lock()
-		mine := b.wills[c.clientID] == t
+		mine := b.wills[c.clientID] == late
 		if mine {
 			delete(b.wills, c.clientID)
 		}
 		b.mu.Unlock()
 		if mine && !b.stopping.Load() {
-			b.sendWill(c, w.m)
+			b.sendWill(c, w)
 		}
 	})
-	b.wills[c.clientID] = t
+	b.wills[c.clientID] = late
 }
 
 // sendWill publishes the will of c. It was allowed at CONNECT; it is asked again.
-func (b *Broker) sendWill(c *conn, m *message) {
-	if err := b.cfg.Gate.Authorize(c.account.ID, core.Publish, topic.Filter(m.Topic)); err != nil {
+func (b *Broker) sendWill(c *conn, w *will) {
+	if err := b.cfg.Gate.Authorize(c.account.ID, core.Publish, topic.Filter(w.m.Topic)); err != nil {
 		b.refuse(c, sentence(err))
 		return
 	}
-	m.At = time.Now()
-	b.accepted(m, nil)
+	w.m.At = time.Now()
+	if w.expires > 0 {
+		w.m.props.Expires = w.m.At.Add(w.expires)
+	}
+	b.accepted(w.m, nil)
 }
 
 // expired reports whether nobody came back in time.
@@ -570,21 +641,18 @@ func (b *Broker) endLocked(s *session) {
 	b.journal.add(Entry{DropSession: s.id})
 	clear(s.subs)
 	clear(s.inflight)
-	s.queue, s.bytes = nil, 0
+	s.queue, s.due, s.bytes, s.flying = nil, nil, 0, 0
 }
 
 // recheck ends what the account may no longer have: everything where the
 // account has changed, else the filters that it may no longer read.
 func (s *session) recheck() {
 	s.mu.Lock()
-	account, version, c := s.account, s.version, s.conn
-	filters := make([]*subscription, 0, len(s.subs))
-	for _, sub := range s.subs {
-		filters = append(filters, sub)
-	}
-	s.mu.Unlock()
-	if !s.b.cfg.Gate.Current(account, version) {
-		s.detach()
+	c := s.conn
+	if !s.b.cfg.Gate.Current(s.account, s.version) {
+		s.setConn(nil)
+		s.owner = nil
+		s.mu.Unlock()
 		if c != nil {
 			c.takeWill() // it was the right of an account that is no more
 			c.disconnect(packets.ErrNotAuthorized)
@@ -593,14 +661,34 @@ func (s *session) recheck() {
 		s.b.cfg.Feed.Tell(core.ClientsChanged)
 		return
 	}
+	account := s.account
+	filters := make([]*subscription, 0, len(s.subs))
+	for _, sub := range s.subs {
+		filters = append(filters, sub)
+	}
+	s.mu.Unlock()
+	revoked := false
 	for _, sub := range filters {
 		if err := s.b.cfg.Gate.Authorize(account, core.Subscribe, sub.filter); err != nil {
+			revoked = true
 			s.unsubscribe(sub.Filter)
 			if c != nil {
 				s.b.refuse(c, sentence(err))
 			}
 		}
 	}
+	if !revoked {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = slices.DeleteFunc(s.queue, func(o *owed) bool { // what waits for it is not its any more
+		gone := o.packet == 0 && s.b.cfg.Gate.Authorize(account, core.Subscribe, topic.Filter(o.m.Topic)) != nil
+		if gone {
+			s.forget(o)
+		}
+		return gone
+	})
 }
 
 // client is the session as people see it.

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"homeroom/core"
@@ -27,7 +28,8 @@ import (
 
 const (
 	maxBody     = 16 << 10
-	maxRows     = 2000 // values in one answer; the page asks again for the rest
+	maxSparks   = 1000 // an answer with more values has no sparklines
+	maxLives    = 2    // answers made at once; the others wait
 	maxRefusals = 50
 )
 
@@ -73,20 +75,21 @@ type Gateway struct {
 	cfg      Config
 	listen   net.Listener
 	sessions sessions
+	lives    chan struct{} // holds a token for each answer being made
 	close    sync.Once
 }
 
 // Open binds the address and is ready to Run. A port that is taken is a
 // core.ErrConflict with a sentence.
 func Open(cfg Config) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, sessions: newSessions()}
+	g := &Gateway{cfg: cfg, sessions: newSessions(), lives: make(chan struct{}, maxLives)}
 	var err error
 	if g.listen, err = net.Listen("tcp", cfg.Addr); err != nil {
 		_, port, splitErr := net.SplitHostPort(cfg.Addr)
 		switch {
 		case splitErr != nil:
 			return nil, core.Fail(core.ErrInvalid, "{address} is not an address. Write it as host:port, or :1883 for every network.", "address", cfg.Addr)
-		case strings.Contains(err.Error(), "in use"), strings.Contains(err.Error(), "Only one usage"):
+		case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.Errno(10048)): // 10048: Windows' own number
 			return nil, core.Fail(core.ErrConflict, "Port {port} is taken by another program. Stop it, or choose another port for the page with --http.", "port", port)
 		}
 		return nil, core.Fail(err, "The page cannot listen on {address}: {reason}. Choose another port with --http.", "address", cfg.Addr, "reason", err)
@@ -314,18 +317,23 @@ func (g *Gateway) live(r *request) (any, error) {
 	if err != nil {
 		since = 0
 	}
+	select {
+	case g.lives <- struct{}{}:
+		defer func() { <-g.lives }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 	changed, now := g.cfg.Values.Live(since)
 	rows := []row{}
 	for _, l := range changed {
-		if len(rows) == maxRows {
-			break
-		}
 		if g.cfg.Authority.Authorize(r.who, core.Subscribe, topic.Filter(l.Series.Topic())) != nil {
 			continue
 		}
 		x := row{Series: string(l.Series), Label: l.Label, Unit: l.Unit, Kind: kindName(l.Newest.Kind), Number: l.Newest.Value, Text: l.Newest.Text, At: l.Newest.At}
-		for _, s := range l.Spark {
-			x.Spark = append(x.Spark, s.Value)
+		if len(changed) <= maxSparks {
+			for _, s := range l.Spark {
+				x.Spark = append(x.Spark, s.Value)
+			}
 		}
 		rows = append(rows, x)
 	}

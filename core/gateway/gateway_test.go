@@ -75,7 +75,7 @@ func (s *school) Live(since uint64) ([]core.Live, uint64) {
 
 func start(t *testing.T, s *school, open bool) (*httptest.Server, *http.Client) {
 	t.Helper()
-	g := &Gateway{sessions: newSessions(), cfg: Config{Authority: s, Claims: s, Values: s, Open: open, Refuse: func(r core.Refusal) { s.refused = append(s.refused, r) }, Log: slog.New(slog.DiscardHandler),
+	g := &Gateway{sessions: newSessions(), lives: make(chan struct{}, 1), cfg: Config{Authority: s, Claims: s, Values: s, Open: open, Refuse: func(r core.Refusal) { s.refused = append(s.refused, r) }, Log: slog.New(slog.DiscardHandler),
 		Page:  fstest.MapFS{"index.html": {Data: []byte("<h1>page</h1>")}},
 		Words: func(l string) map[string]string { return map[string]string{"Sign in": "Anmelden " + l} },
 		Say:   func(l string, x core.Sentence) string { return l + ": " + x.String() }}}

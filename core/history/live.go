@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"time"
 
 	"homeroom/core"
@@ -12,7 +13,8 @@ import (
 // most 20,000 series are in memory; the one that has not changed for longest goes.
 func (h *History) Live(since uint64) (rows []core.Live, now uint64) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	now = h.seq
+	var changed []*series
 	for e := h.recent.Front(); e != nil; e = e.Next() {
 		s := e.Value.(*series)
 		if s.changed <= since {
@@ -21,9 +23,20 @@ func (h *History) Live(since uint64) (rows []core.Live, now uint64) {
 		if since == 0 && s.newest.At.IsZero() {
 			continue
 		}
-		rows = append(rows, core.Live{Series: s.name, Description: s.Description, Newest: s.newest, Spark: s.sparkline()})
+		changed = append(changed, s)
 	}
-	return rows, h.seq
+	h.mu.Unlock()
+	// A few at a time: publishers wait for the same lock.
+	const few = 256
+	rows = make([]core.Live, 0, len(changed))
+	for part := range slices.Chunk(changed, few) {
+		h.mu.Lock()
+		for _, s := range part {
+			rows = append(rows, core.Live{Series: s.name, Description: s.Description, Newest: s.newest, Spark: s.sparkline()})
+		}
+		h.mu.Unlock()
+	}
+	return rows, now
 }
 
 func (s *series) sparkline() []core.Reading {
