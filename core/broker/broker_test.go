@@ -355,7 +355,7 @@ func TestDurableSession(t *testing.T) {
 		return fmt.Sprintf("%d still owed", len(store.owed)), len(store.owed) == 0
 	})
 	s.Disconnect(100)
-	s = r.dial(r.options("sub"), &got) // a clean session forgets
+	r.dial(r.options("sub"), &got) // a clean session forgets
 	p = r.dial(r.options("pub"), nil)
 	r.ok(p.Publish("q/1", 1, false, "nobody"))
 	store.mu.Lock()

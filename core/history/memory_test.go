@@ -17,15 +17,14 @@ type memory struct {
 	hold chan struct{} // if not nil, writing waits until it is closed
 
 	mu      sync.Mutex
-	err     error                            // guarded by mu; of writing
-	chunks  map[int64]Chunk                  // guarded by mu
-	rollups map[rollKey]Summary              // guarded by mu
-	texts   []Text                           // guarded by mu
-	days    []int64                          // guarded by mu
-	names   map[core.Series]core.Description // guarded by mu
-	trims   []Trim                           // guarded by mu
-	writes  int                              // guarded by mu
-	keeps   bool                             // whether anything is kept
+	err     error               // guarded by mu; of writing
+	chunks  map[int64]Chunk     // guarded by mu
+	rollups map[rollKey]Summary // guarded by mu
+	texts   []Text              // guarded by mu
+	days    []int64             // guarded by mu
+	trims   []Trim              // guarded by mu
+	writes  int                 // guarded by mu
+	keeps   bool                // whether anything is kept
 }
 
 func (m *memory) LoadHistory(context.Context, int) (Loaded, error) { return Loaded{}, nil }
