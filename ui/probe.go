@@ -24,7 +24,7 @@ import (
 // probeKey in the environment asks the program only to try a window.
 const probeKey = "HOMEROOM_PROBE_WINDOW"
 
-const probeTimeout = 10 * time.Second
+const probeTimeout = 20 * time.Second
 
 // drawnCode is how the probe says that its window was drawn. It differs from
 // every code that a toolkit gives up with.
@@ -34,7 +34,7 @@ const drawnCode = 77
 var errNoWindow = errors.New("no window")
 
 // Usable tries in a process of its own whether a window with OpenGL can be
-// opened and drawn, and says why not. It takes about a second, and at most ten.
+// opened and drawn, and says why not. It takes about a second, and at most twenty.
 // (Over Remote Desktop, in a virtual machine or with an old driver, a window
 // may hang or end the whole process.)
 func Usable() error {
