@@ -163,14 +163,8 @@ func (p *program) announce(e env) {
 	fmt.Fprintln(e.out, "ready")
 }
 
-// page is the address of the page for this machine.
-func (p *program) page() string {
-	_, port, err := net.SplitHostPort(p.info.Page)
-	if err != nil {
-		return p.info.Page
-	}
-	return "http://localhost:" + port + "/"
-}
+// page is the best address of the page.
+func (p *program) page() string { return addresses(p.info).Page[0] }
 
 // addresses returns where other machines reach the program: the address of each
 // network first, this machine alone last.

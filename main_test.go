@@ -438,7 +438,7 @@ func TestWithoutDisplay(t *testing.T) {
 		}
 	}
 	_ = cmd.Wait()
-	if !ready || cmd.ProcessState.ExitCode() != 0 || !strings.Contains(errs.String(), "http://localhost:") {
+	if !ready || cmd.ProcessState.ExitCode() != 0 || !strings.Contains(errs.String(), "http://127.0.0.1:") {
 		t.Errorf("ready %v, exit %d, said %q", ready, cmd.ProcessState.ExitCode(), errs.String())
 	}
 }

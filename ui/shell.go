@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,7 +50,9 @@ type shell struct {
 	snack   *widget.Snack
 	snackID int // rises with each line the snack bar shows
 	// What was last told about loads of the screen and of the status line.
-	problem, statusProblem string
+	problem, statusProblem, drawProblem string
+	// typed is the form of the first start while it is shown; nil after it.
+	typed *welcome.Screen
 }
 
 var _ widget.Shell = (*shell)(nil)
@@ -191,6 +194,13 @@ func (s *shell) guard(f func()) (crash error) {
 	return nil
 }
 
+// broke is widget.Broken: it writes down a panic in the painter and tells it
+// when the frame is done.
+func (s *shell) broke(value any, stack []byte) {
+	crash := writeCrash(s.parts.Info.Data, value, stack)
+	s.work.Go(func() { s.onUI(func() { s.complain(crash, &s.drawProblem) }) })
+}
+
 // complain tells why a load failed; it says the same thing only once, though
 // the load fails every second.
 func (s *shell) complain(err error, problem *string) {
@@ -259,10 +269,14 @@ func (s *shell) say(text, action string, do func(), d time.Duration) {
 }
 
 // Go is part of widget.Shell.
-func (s *shell) Go(name string) {
+func (s *shell) Go(path string) {
+	name, inner, _ := strings.Cut(path, "/")
 	for i, n := range s.names {
 		if n == name {
 			s.current = name
+			if o, ok := s.screens[i].(interface{ Open(path string) }); ok && inner != "" {
+				o.Open(inner)
+			}
 			s.page.Objects = []fyne.CanvasObject{s.screens[i].Content()}
 			s.page.Refresh()
 			s.rail.choose(i)
@@ -282,15 +296,20 @@ func (s *shell) claimed() bool { return s.parts.Info.Open || s.parts.Accounts.Cl
 func (s *shell) rebuild() {
 	s.snack = widget.NewSnack()
 	snack := container.NewBorder(nil, container.New(snackPlace{}, s.snack), nil, nil)
-	s.status = newStatus()
+	s.status = newStatus(s.parts.Info.Open)
 	if !s.claimed() {
 		s.screens, s.names, s.rail = nil, nil, nil
 		s.visible.Store(nil)
 		w := welcome.New(s.parts.Accounts, s.parts.Settings, s.rebuild, s)
+		if s.typed != nil { // in another language
+			w.Resume(s.typed)
+		}
+		s.typed = w
 		s.win.SetContent(container.NewStack(w.Content(), snack))
 		s.win.Canvas().Focus(w.First())
 		return
 	}
+	s.typed = nil
 	s.screens, s.names = s.make(s.parts, s)
 	s.page = container.NewStack()
 	s.rail = newRail(s.screens, func(i int) { s.Go(s.names[i]) })
@@ -307,7 +326,7 @@ func (s *shell) keys() {
 	}
 	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5} {
 		ctrl(key, func() {
-			if i < len(s.names) {
+			if i < len(s.names) && c.Overlays().Top() == nil { // not behind a dialog
 				s.Go(s.names[i])
 			}
 		})

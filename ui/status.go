@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -53,15 +54,24 @@ type status struct {
 	addr, connected, rate, refused *fw.Label
 }
 
-func newStatus() *status {
+// newStatus returns the line. open says that everybody may do everything, which
+// then stands in red on every screen.
+func newStatus(open bool) *status {
 	small := func() *fw.Label {
 		l := fw.NewLabel("")
 		l.SizeName = theme.SizeNameCaptionText
 		return l
 	}
 	s := &status{dot: widget.NewDot(theme.ColorNameSuccess), addr: small(), connected: small(), rate: small(), refused: small()}
-	s.bar = container.NewStack(newGround(widget.ColorRail), container.New(layout.NewCustomPaddedLayout(-3, -3, 14, 14),
-		container.NewHBox(s.dot, s.addr, layout.NewSpacer(), s.connected, s.rate, s.refused)))
+	row := container.NewHBox(s.dot, s.addr, layout.NewSpacer(), s.connected, s.rate, s.refused)
+	if open {
+		alarm := small()
+		alarm.Importance, alarm.TextStyle = fw.DangerImportance, fyne.TextStyle{Bold: true}
+		alarm.SetText(lang.L("OPEN"))
+		s.dot.Set(theme.ColorNameError)
+		row.Objects = slices.Insert(row.Objects, 1, fyne.CanvasObject(alarm))
+	}
+	s.bar = container.NewStack(newGround(widget.ColorRail), container.New(layout.NewCustomPaddedLayout(-3, -3, 14, 14), row))
 	return s
 }
 

@@ -18,6 +18,7 @@ import (
 	"homeroom/assets"
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/ui/widget"
 )
 
 // appID names the program's place for Fyne's preferences.
@@ -29,10 +30,11 @@ func Run(ctx context.Context, p Parts) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := newApp()
+	// Not deferred: the runtime writes a panic down after what is deferred has run.
 	closeCrashes := catchCrashes(p.Info.Data)
-	defer closeCrashes()
 
 	s := newShell(ctx, p, a.NewWindow("Homeroom"))
+	widget.Broken = s.broke
 	s.win.SetMaster()
 	s.win.SetPadded(false)
 	s.apply(p.Settings.Settings())
@@ -51,6 +53,7 @@ func Run(ctx context.Context, p Parts) error {
 	closed.Store(true)
 	cancel()
 	s.wait(core.StopTimeout)
+	closeCrashes()
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/test"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
@@ -605,6 +606,120 @@ func TestNoDisplay(t *testing.T) {
 	}
 }
 
+// TestPanicOfTheWindowIsWrittenDown: a panic on the UI goroutine ends the
+// program, and the file says why.
+func TestPanicOfTheWindowIsWrittenDown(t *testing.T) {
+	if dir := os.Getenv("HOMEROOM_TEST_CRASH"); dir != "" {
+		p := (&parts{}).of(t)
+		p.Info.Data = dir
+		p.Settings = brokenSettings{&parts{}}
+		Run(t.Context(), p)
+		return
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestPanicOfTheWindowIsWrittenDown$")
+	cmd.Env = append(os.Environ(), "HOMEROOM_TEST_CRASH="+dir)
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Fatalf("the program goes on:\n%s", out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, crashFile))
+	if err != nil || !strings.Contains(string(data), "boom on the UI goroutine") || !strings.Contains(string(data), "ui.Run(") {
+		t.Errorf("crash file %q, %v", data, err)
+	}
+}
+
+// brokenSettings panics where Run asks for them.
+type brokenSettings struct{ *parts }
+
+func (brokenSettings) Settings() core.Settings { panic("boom on the UI goroutine") }
+
+// TestBrokenPictureIsTold: what panicked in the painter is written down and told.
+func TestBrokenPictureIsTold(t *testing.T) {
+	app := test.NewTempApp(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := &parts{}
+		p.claimed.Store(true)
+		s, end := begin(t, p, app, &probe{name: "home"})
+		defer end()
+		s.on(func() { s.broke("no pixels", []byte("spark.go:1")) })
+		time.Sleep(50 * time.Millisecond)
+		if told := s.snackText(); !strings.Contains(told, crashFile) {
+			t.Errorf("told %q", told)
+		}
+		data, err := os.ReadFile(filepath.Join(s.parts.Info.Data, crashFile))
+		if err != nil || !strings.Contains(string(data), "no pixels") {
+			t.Errorf("crash file %q, %v", data, err)
+		}
+	})
+}
+
+// TestLanguageKeepsWhatWasTyped: at the first start, the language is often
+// chosen last.
+func TestLanguageKeepsWhatWasTyped(t *testing.T) {
+	test.NewTempApp(t)
+	t.Cleanup(func() { lang.Use(lang.English, "") })
+	p := &parts{}
+	s := newShell(t.Context(), p.of(t), test.NewTempWindow(t, nil))
+	entries := func() (all []*fw.Entry, check *fw.Check) {
+		for _, o := range test.LaidOutObjects(s.win.Content()) {
+			switch o := o.(type) {
+			case *fw.Entry:
+				all = append(all, o)
+			case *fw.Check:
+				check = o
+			}
+		}
+		return all, check
+	}
+	s.apply(core.Settings{Language: "en"})
+	typed, check := entries()
+	for i, e := range typed {
+		e.SetText("text-" + strconv.Itoa(i))
+	}
+	check.SetChecked(true)
+	s.apply(core.Settings{Language: "fr"})
+	now, check := entries()
+	if len(now) != 4 || now[0] == typed[0] || !check.Checked {
+		t.Fatalf("%d fields, anew %v, checked %v", len(now), now[0] != typed[0], check.Checked)
+	}
+	for i, e := range now {
+		if want := "text-" + strconv.Itoa(i); e.Text != want {
+			t.Errorf("field %d has %q, want %q", i, e.Text, want)
+		}
+	}
+	p.claimed.Store(true)
+	if s.rebuild(); s.typed != nil {
+		t.Error("the password is still in memory")
+	}
+}
+
+// TestFirstStartFits: the button that goes on is seen without scrolling.
+func TestFirstStartFits(t *testing.T) {
+	test.NewTempApp(t)
+	t.Cleanup(func() { lang.Use(lang.English, "") })
+	p := &parts{}
+	for _, l := range lang.All() {
+		s := newShell(t.Context(), p.of(t), test.NewTempWindow(t, nil))
+		s.apply(core.Settings{Language: string(l), Theme: "light"})
+		s.win.Resize(startSize(1))
+		var start *fw.Button
+		for _, o := range test.LaidOutObjects(s.win.Content()) {
+			if b, ok := o.(*fw.Button); ok && b.Text == lang.L("Start") {
+				start = b
+			}
+		}
+		if start == nil {
+			t.Fatalf("%s: no button", l)
+		}
+		test.Tap(start) // which adds what is missing yet
+		s.win.Resize(startSize(1))
+		pos := fyne.CurrentApp().Driver().AbsolutePositionForObject(start)
+		if bottom := pos.Y + start.Size().Height; bottom > startSize(1).Height {
+			t.Errorf("%s: the button ends at %v, the window at %v", l, bottom, startSize(1).Height)
+		}
+	}
+}
+
 func TestCrashFileIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	for range 20 {
@@ -620,5 +735,118 @@ func TestCrashFileIsBounded(t *testing.T) {
 	end()
 	if _, err := os.Stat(filepath.Join(dir, crashFile)); !os.IsNotExist(err) {
 		t.Errorf("an empty crash file stays: %v", err)
+	}
+}
+
+// inner is a screen that can be opened at a place.
+type inner struct {
+	probe
+	at string
+}
+
+func (i *inner) Open(path string) { i.at = path }
+
+func TestGoToAPlace(t *testing.T) {
+	test.NewTempApp(t)
+	p := &parts{}
+	p.claimed.Store(true)
+	s := newShell(t.Context(), p.of(t), test.NewTempWindow(t, nil))
+	there, plain := &inner{probe: probe{name: "accounts"}}, &probe{name: "home"}
+	s.make = func(Parts, *shell) ([]screen, []string) { return []screen{plain, there}, []string{"home", "accounts"} }
+	s.rebuild()
+	s.Go("accounts/kits/kit-1")
+	if s.current != "accounts" || there.at != "kits/kit-1" {
+		t.Errorf("at %q, %q", s.current, there.at)
+	}
+	there.at = ""
+	s.Go("accounts")
+	if there.at != "" {
+		t.Errorf("a name alone opens %q", there.at)
+	}
+	s.Go("home/anything") // has no Open
+	if s.current != "home" {
+		t.Errorf("at %q", s.current)
+	}
+}
+
+// TestOpenIsSaidEverywhere: the status line is on every screen.
+func TestOpenIsSaidEverywhere(t *testing.T) {
+	test.NewTempApp(t)
+	for _, open := range []bool{false, true} {
+		said := false
+		for _, o := range test.LaidOutObjects(newStatus(open).bar) {
+			if l, ok := o.(*fw.Label); ok && l.Text == "OPEN" && l.Importance == fw.DangerImportance {
+				said = true
+			}
+		}
+		if said != open {
+			t.Errorf("open is %v, said is %v", open, said)
+		}
+	}
+}
+
+// told is a history with one message.
+type told struct {
+	*parts
+	message core.Message
+}
+
+func (o told) Topics(uint64) ([]core.TopicState, uint64) {
+	return []core.TopicState{{Last: o.message, Size: len(o.message.Payload), Count: 1}}, 1
+}
+
+// TestPayloadIsWhole: in the program's own fonts, no byte of a dump stands
+// outside, and JSON is indented by whole characters.
+func TestPayloadIsWhole(t *testing.T) {
+	test.NewTempApp(t)
+	test.ApplyTheme(t, newLook("light"))
+	digit := fyne.MeasureText("0", theme.TextSize(), fyne.TextStyle{Monospace: true}).Width
+	for payload, want := range map[string]struct {
+		line  string
+		shift float32
+	}{
+		string(make([]byte, 16)) + "\xff": {"0008  00 00 00 00 00 00 00 00  |........|", 0},
+		`{"deep":{"value":1}}`:            {`"value": 1`, 4 * digit},
+	} {
+		p := &parts{}
+		p.claimed.Store(true)
+		all := p.of(t)
+		all.History = told{p, core.Message{Topic: "a", Payload: []byte(payload), At: time.Now()}}
+		s := newShell(t.Context(), all, test.NewTempWindow(t, nil))
+		s.rebuild()
+		s.win.SetPadded(false)
+		s.win.Resize(fyne.NewSize(1280, 800))
+		s.Go("messages")
+		load := func() {
+			show, err := (*s.visible.Load()).Load(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			show()
+		}
+		load()
+		for _, o := range test.LaidOutObjects(s.win.Content()) {
+			if tree, ok := o.(*fw.Tree); ok {
+				tree.Select("a/")
+			}
+		}
+		load()
+		found := false
+		for _, o := range test.LaidOutObjects(s.win.Content()) {
+			line, ok := o.(*canvas.Text)
+			if !ok || line.Text != want.line {
+				continue
+			}
+			found = true
+			if x := line.Position().X; math.Abs(float64(x-want.shift)) > 0.5 {
+				t.Errorf("%q is shifted by %v, want %v", line.Text, x, want.shift)
+			}
+			if width := line.MinSize().Width; width > 0.56*0.7*1093-20 {
+				t.Errorf("%q is %v wide", line.Text, width)
+			}
+		}
+		if !found {
+			t.Errorf("no line %q", want.line)
+		}
 	}
 }

@@ -71,6 +71,9 @@ func newAccountTab(s *Screen, kits bool) *accountTab {
 	))
 	t.detail.Hide()
 	t.nothing = widget.Empty(theme.AccountIcon(), lang.L("Nobody chosen"), lang.L("Choose a row to see what the account may do and what was refused."), nil)
+	if kits {
+		t.nothing = widget.Empty(theme.ComputerIcon(), lang.L("No kit chosen"), lang.L("Choose a row to see what the kit may do and what was refused."), nil)
+	}
 	t.table = newTable(titles, weights, actions, empty, container.NewStack(t.detail, t.nothing), func(string) {
 		t.drawDetail()
 		s.lookAt()
@@ -206,19 +209,19 @@ func mayDo(grants []core.Grant, a core.Account) (words []string) {
 
 // person is what is filled in for somebody.
 type person struct {
-	label    *fw.Entry
+	label    *widget.Entry
 	name     *idField
 	role     *fw.RadioGroup
 	team     *teamSelect
 	make     *fw.Check
-	password *fw.Entry
+	password *widget.Entry
 	hint     *fw.Label
 }
 
 func (t *accountTab) addPerson() {
 	s := t.screen
 	var sh *sheet
-	p := &person{label: fw.NewEntry(), password: fw.NewPasswordEntry(), hint: widget.Muted("")}
+	p := &person{label: widget.NewEntry(), password: widget.NewPasswordEntry(), hint: widget.Muted("")}
 	check := func() {
 		wrong := ""
 		if !p.make.Checked {
@@ -269,15 +272,14 @@ func (t *accountTab) addPerson() {
 				s.shell.Tell(lang.L("{name} was added", "name", a.Title()))
 			}
 		})
-	})
+	}, p.label, p.name.entry, p.password)
 	check()
-	s.shell.Window().Canvas().Focus(p.label)
 }
 
 func (t *accountTab) addKit() {
 	s := t.screen
 	var sh *sheet
-	label := fw.NewEntry()
+	label := widget.NewEntry()
 	label.SetPlaceHolder(lang.L("such as “Lamp by the window”"))
 	var name *idField
 	check := func() { sh.allow(name.check(&s.data)) }
@@ -287,9 +289,8 @@ func (t *accountTab) addKit() {
 		}
 	})
 	name.entry.SetText(s.data.free("kit", 1)[0])
-	team := newTeamSelect(&s.data, "")
-	body := container.NewVBox(name.box, widget.Field(lang.L("Display name"), label, ""),
-		widget.Field(lang.L("Team"), team.input, lang.L("A kit publishes and subscribes in its team's branch.")))
+	team := newTeamSelect(&s.data, s.data.usualTeam())
+	body := container.NewVBox(name.box, widget.Field(lang.L("Display name"), label, ""), kitTeam(team))
 	sh = s.open(lang.L("Add kit"), lang.L("Add"), 420, body, func() {
 		a := core.Account{Name: topic.ID(name.entry.Text), Label: strings.TrimSpace(label.Text), Role: core.Kit, Team: team.team()}
 		var secret string
@@ -300,8 +301,14 @@ func (t *accountTab) addKit() {
 			t.table.selected = strconv.FormatInt(int64(a.ID), 10)
 			s.showCards(lang.L("{name} was added", "name", a.Title()), []credential{s.credential(a, secret)}, nil)
 		})
-	})
+	}, name.entry, label)
 	check()
+}
+
+// kitTeam is the field for a kit's team.
+func kitTeam(t *teamSelect) fyne.CanvasObject {
+	return container.NewVBox(widget.Field(lang.L("Team"), t.input, ""),
+		widget.Muted(lang.L("A kit publishes and subscribes in its team's branch. Without a team it may do nothing until you add a grant.")))
 }
 
 // maxAtOnce is how many kits can be added at once.
@@ -310,11 +317,11 @@ const maxAtOnce = 60
 func (t *accountTab) addSeveral() {
 	s := t.screen
 	var sh *sheet
-	count, prefix, hint := fw.NewEntry(), fw.NewEntry(), widget.Muted("")
+	count, prefix, hint := widget.NewEntry(), widget.NewEntry(), widget.Muted("")
 	hint.SizeName = theme.SizeNameCaptionText
 	count.SetText("10")
 	prefix.SetText("kit")
-	team := newTeamSelect(&s.data, "")
+	team := newTeamSelect(&s.data, s.data.usualTeam())
 	var names []string
 	check := func() {
 		names = nil
@@ -338,8 +345,7 @@ func (t *accountTab) addSeveral() {
 		sh.allow(names != nil)
 	}
 	count.OnChanged, prefix.OnChanged = func(string) { check() }, func(string) { check() }
-	body := container.NewVBox(widget.Field(lang.L("How many"), count, ""), widget.Field(lang.L("Names begin with"), prefix, ""), hint,
-		widget.Field(lang.L("Team"), team.input, lang.L("A kit publishes and subscribes in its team's branch.")))
+	body := container.NewVBox(widget.Field(lang.L("How many"), count, ""), widget.Field(lang.L("Names begin with"), prefix, ""), hint, kitTeam(team))
 	sh = s.open(lang.L("Add several kits"), lang.L("Add"), 420, body, func() {
 		team, names := team.team(), names
 		var cards []credential
@@ -360,7 +366,7 @@ func (t *accountTab) addSeveral() {
 		}, func() {
 			s.showCards(lang.L("Kits added: {n}", "n", len(cards)), cards, failed)
 		})
-	})
+	}, count, prefix)
 	check()
 }
 
@@ -370,7 +376,7 @@ func (t *accountTab) change() {
 		return
 	}
 	s := t.screen
-	label := fw.NewEntry()
+	label := widget.NewEntry()
 	label.SetText(a.Label)
 	team := newTeamSelect(&s.data, a.Team)
 	body := container.NewVBox(widget.Field(lang.L("Display name"), label, ""))
@@ -389,7 +395,7 @@ func (t *accountTab) change() {
 		}
 		sh.run(func(ctx context.Context) error { return s.people.Change(ctx, a) },
 			func() { s.shell.Tell(lang.L("{name} was changed", "name", a.Title())) })
-	})
+	}, label)
 }
 
 func (t *accountTab) toggle() {
@@ -448,7 +454,7 @@ func (t *accountTab) resetIt() {
 func (t *accountTab) resetPassword(a core.Account) {
 	s := t.screen
 	var sh *sheet
-	password, hint := fw.NewPasswordEntry(), widget.Muted("")
+	password, hint := widget.NewPasswordEntry(), widget.Muted("")
 	hint.SizeName = theme.SizeNameCaptionText
 	password.SetPlaceHolder(lang.L("Password"))
 	own := fw.NewCheck(lang.L("Make a password and show it once"), nil)
@@ -463,6 +469,7 @@ func (t *accountTab) resetPassword(a core.Account) {
 		sh.allow(wrong == "")
 		sh.dialog.Refresh()
 	}
+	password.Hidden = true // until the sheet is there to be checked
 	own.OnChanged, password.OnChanged = func(bool) { check() }, func(string) { check() }
 	body := container.NewVBox(widget.Text(lang.L("{name} is signed out everywhere and signs in with the new password.", "name", a.Title())), own, password, hint)
 	sh = s.open(lang.L("New password for {name}", "name", a.Title()), lang.L("Set password"), 420, body, func() {
@@ -478,6 +485,6 @@ func (t *accountTab) resetPassword(a core.Account) {
 				s.shell.Tell(lang.L("{name} has a new password", "name", a.Title()))
 			}
 		})
-	})
+	}, password)
 	check()
 }

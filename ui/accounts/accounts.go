@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"fyne.io/fyne/v2"
@@ -105,6 +107,42 @@ func (s *Screen) Icon() fyne.Resource { return theme.AccountIcon() }
 
 // Content is the screen.
 func (s *Screen) Content() fyne.CanvasObject { return s.content }
+
+// Open shows what path says: "people", "kits", "teams" or "grants", and where
+// the name of an account or a team follows, as in "kits/kit-1", that one.
+func (s *Screen) Open(path string) {
+	part, name, _ := strings.Cut(path, "/")
+	i := slices.Index([]string{"people", "kits", "teams", "grants"}, part)
+	if i < 0 {
+		return
+	}
+	s.tabs.SelectIndex(i)
+	switch {
+	case name == "":
+	case part == "teams":
+		s.teams.table.choose(name)
+	default:
+		for _, a := range s.people.Accounts() {
+			tab := s.persons
+			if part == "kits" {
+				tab = s.kits
+			}
+			if string(a.Name) == name && (a.Role == core.Kit) == tab.isKits {
+				tab.table.search.SetText("")
+				tab.table.choose(strconv.FormatInt(int64(a.ID), 10))
+			}
+		}
+	}
+}
+
+// Back closes the dialog that is filled in. It reports whether there was one.
+func (s *Screen) Back() bool {
+	if s.sheet == nil {
+		return false
+	}
+	s.sheet.close()
+	return true
+}
 
 // Stale is what makes the screen out of date.
 func (s *Screen) Stale() core.Change { return core.AccountsChanged | core.RefusalsChanged }

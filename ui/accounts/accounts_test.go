@@ -22,6 +22,7 @@ import (
 
 	"homeroom/core"
 	"homeroom/core/topic"
+	"homeroom/ui/widget"
 	"homeroom/ui/widget/widgettest"
 )
 
@@ -281,9 +282,9 @@ func TestTabs(t *testing.T) {
 	}
 	var words []string
 	for _, l := range s.grants.table.shown {
-		words = append(words, l.cells[3])
+		words = append(words, strings.Join(l.cells, " "))
 	}
-	if got, want := strings.Join(words, "; "), "Every kit may publish to {team}/#; Team 파랑 may subscribe to weather/+; Ana may publish to red/{account}/x"; got != want {
+	if got, want := strings.Join(words, "; "), "Every kit publish {team}/#; Team 파랑 subscribe weather/+; Ana publish red/{account}/x"; got != want {
 		t.Errorf("grants = %q, want %q", got, want)
 	}
 }
@@ -335,7 +336,7 @@ func TestAddPerson(t *testing.T) {
 	r := class(t)
 	s, shell := open(t, r)
 	test.Tap(s.persons.add)
-	entries := inDialog[*fw.Entry](t, shell)
+	entries := inDialog[*widget.Entry](t, shell)
 	label, name := entries[0], entries[1]
 	if !s.sheet.ok.Disabled() {
 		t.Error("somebody without a name can be added")
@@ -381,9 +382,9 @@ func TestAddPersonWithOwnPassword(t *testing.T) {
 	r := class(t)
 	s, shell := open(t, r)
 	test.Tap(s.persons.add)
-	inDialog[*fw.Entry](t, shell)[1].SetText("zoe")
+	inDialog[*widget.Entry](t, shell)[1].SetText("zoe")
 	test.Tap(inDialog[*fw.Check](t, shell)[0])
-	password := inDialog[*fw.Entry](t, shell)[2]
+	password := inDialog[*widget.Entry](t, shell)[2]
 	test.Type(password, "short")
 	if !s.sheet.ok.Disabled() || !strings.Contains(says(t, shell), "8 characters") {
 		t.Error("a short password is taken")
@@ -402,7 +403,7 @@ func TestAddKit(t *testing.T) {
 	r := class(t)
 	s, shell := open(t, r)
 	test.Tap(s.kits.add)
-	if got := inDialog[*fw.Entry](t, shell)[0].Text; got != "kit-3" {
+	if got := inDialog[*widget.Entry](t, shell)[0].Text; got != "kit-3" {
 		t.Errorf("proposed %q", got)
 	}
 	inDialog[*fw.Select](t, shell)[0].SetSelectedIndex(2)
@@ -428,7 +429,7 @@ func TestAddSeveralKits(t *testing.T) {
 	r := class(t)
 	s, shell := open(t, r)
 	test.Tap(s.kits.several)
-	entries := inDialog[*fw.Entry](t, shell)
+	entries := inDialog[*widget.Entry](t, shell)
 	for _, bad := range []string{"", "0", "-1", "61", "x"} {
 		entries[0].SetText(bad)
 		if !s.sheet.ok.Disabled() {
@@ -523,7 +524,7 @@ func TestChange(t *testing.T) {
 	s, shell := open(t, r)
 	s.persons.table.choose("3")
 	test.Tap(s.persons.edit)
-	inDialog[*fw.Entry](t, shell)[0].SetText("  Min-jun ")
+	inDialog[*widget.Entry](t, shell)[0].SetText("  Min-jun ")
 	inDialog[*fw.RadioGroup](t, shell)[0].SetSelected("teacher")
 	inDialog[*fw.Select](t, shell)[0].SetSelectedIndex(2)
 	press(t, shell, "Save")
@@ -597,7 +598,7 @@ func TestResets(t *testing.T) {
 	if !s.sheet.ok.Disabled() {
 		t.Error("no password is taken")
 	}
-	inDialog[*fw.Entry](t, shell)[0].SetText("한글 비밀번호도 된다")
+	inDialog[*widget.Entry](t, shell)[0].SetText("한글 비밀번호도 된다")
 	press(t, shell, "Set password")
 	closed(t, shell)
 	if r.passwords[2] != "한글 비밀번호도 된다" {
@@ -630,7 +631,7 @@ func TestTeams(t *testing.T) {
 		}
 	}
 	test.Tap(s.teams.edit)
-	inDialog[*fw.Entry](t, shell)[0].SetText("Bleus")
+	inDialog[*widget.Entry](t, shell)[0].SetText("Bleus")
 	press(t, shell, "Save")
 	if r.teams[1].Label != "Bleus" {
 		t.Errorf("label = %q", r.teams[1].Label)
@@ -641,7 +642,7 @@ func TestTeams(t *testing.T) {
 	}
 	press(t, shell, "Remove")
 	test.Tap(s.teams.add)
-	entries := inDialog[*fw.Entry](t, shell)
+	entries := inDialog[*widget.Entry](t, shell)
 	test.Type(entries[0], "Équipe verte")
 	if entries[1].Text != "equipe-verte" {
 		t.Errorf("proposed %q", entries[1].Text)
@@ -658,7 +659,7 @@ func TestAddGrant(t *testing.T) {
 	r := class(t)
 	s, shell := open(t, r)
 	test.Tap(s.grants.add)
-	who, pattern, checks := inDialog[*fw.Select](t, shell)[0], inDialog[*fw.Entry](t, shell)[0], inDialog[*fw.Check](t, shell)
+	who, pattern, checks := inDialog[*fw.Select](t, shell)[0], inDialog[*widget.Entry](t, shell)[0], inDialog[*fw.Check](t, shell)
 	if !s.sheet.ok.Disabled() {
 		t.Error("a grant without a pattern can be added")
 	}
@@ -785,5 +786,88 @@ func TestManyAccounts(t *testing.T) {
 	s.persons.table.search.SetText("s-1999")
 	if names(s.persons.table) != "s-1999" {
 		t.Errorf("found %s", names(s.persons.table))
+	}
+}
+
+// TestSheetKeys: each sheet begins where one types; Enter adds, Esc closes.
+func TestSheetKeys(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	c := shell.Win.Canvas()
+	c.SetOnTypedKey(func(k *fyne.KeyEvent) { s.Back() }) // as the window does for Esc
+	s.persons.table.choose("3")
+	s.teams.table.choose("blue")
+	for name, b := range map[string]*fw.Button{"add person": s.persons.add, "change": s.persons.edit, "add kit": s.kits.add,
+		"add several": s.kits.several, "add team": s.teams.add, "change team": s.teams.edit, "add grant": s.grants.add} {
+		test.Tap(b)
+		entries := inDialog[*widget.Entry](t, shell)
+		if c.Focused() != entries[0] {
+			t.Errorf("%s: the first field has no focus", name)
+		}
+		for i, e := range entries {
+			if e.OnSubmitted == nil {
+				t.Errorf("%s: Enter in field %d does nothing", name, i)
+			}
+		}
+		entries[0].TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+		closed(t, shell)
+	}
+	test.Tap(s.kits.add)
+	inDialog[*widget.Entry](t, shell)[1].TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if a := r.accounts[len(r.accounts)-1]; a.Name != "kit-3" || a.Team != "blue" {
+		t.Errorf("Enter added %+v, want kit-3 in the team of the newest kit that has one", a)
+	}
+	if s.Back() || s.cards == nil {
+		t.Error("Esc closes what is shown only once")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	s, _ := open(t, class(t))
+	s.kits.table.search.SetText("nothing like it")
+	s.Open("kits/kit-2")
+	if a, ok := s.kits.account(); s.tabs.SelectedIndex() != 1 || !ok || a.Name != "kit-2" || len(s.kits.table.shown) != 3 {
+		t.Errorf("tab %d, kit %q, %d rows", s.tabs.SelectedIndex(), a.Name, len(s.kits.table.shown))
+	}
+	s.Open("teams")
+	if s.tabs.SelectedIndex() != 2 {
+		t.Errorf("tab %d, want teams", s.tabs.SelectedIndex())
+	}
+	s.Open("elsewhere/kit-2")
+	if s.tabs.SelectedIndex() != 2 {
+		t.Error("a path that is none leads somewhere")
+	}
+}
+
+func TestUsualTeam(t *testing.T) {
+	d := data{teams: []core.Team{{Name: "red"}}}
+	if got := d.usualTeam(); got != "red" {
+		t.Errorf("of one team: %q", got)
+	}
+	d.teams = append(d.teams, core.Team{Name: "blue"})
+	if got := d.usualTeam(); got != "" {
+		t.Errorf("of two and no kit: %q", got)
+	}
+	d.accounts = []core.Account{{ID: 7, Role: core.Kit, Team: "blue"}, {ID: 3, Role: core.Kit, Team: "red"}, {ID: 8, Role: core.Kit}, {ID: 9, Role: core.Student, Team: "red"}}
+	if got := d.usualTeam(); got != "blue" {
+		t.Errorf("of the newest kit with one: %q", got)
+	}
+}
+
+func TestStudentsCardHasThePage(t *testing.T) {
+	test.NewTempApp(t)
+	s := &Screen{data: data{addresses: core.Addresses{MQTT: []string{"192.168.1.20:1884"}, Page: []string{"http://192.168.1.20:8080/"}}}}
+	card := func(role core.Role) string {
+		c := s.credential(core.Account{Name: "ana", Role: role, Team: "blue"}, "x")
+		if n := len(c.facts()); n > 6 {
+			t.Errorf("%s: %d rows do not fit", role, n)
+		}
+		return c.text()
+	}
+	if text := card(core.Student); !strings.Contains(text, "http://192.168.1.20:8080/") {
+		t.Errorf("a student's card:\n%s", text)
+	}
+	if text := card(core.Kit); strings.Contains(text, "http:") {
+		t.Errorf("a kit's card:\n%s", text)
 	}
 }

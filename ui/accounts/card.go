@@ -35,6 +35,7 @@ type credential struct {
 	Kit                 bool
 	Team, Branch        string // "" without a team
 	Host, Port          string
+	Page                string // the address of the page, "" where none is known
 }
 
 // credential returns what a card for the account says.
@@ -47,6 +48,9 @@ func (s *Screen) credential(a core.Account, secret string) credential {
 		if host, port, err := net.SplitHostPort(all[0]); err == nil {
 			c.Host, c.Port = host, port
 		}
+	}
+	if all := s.data.addresses.Page; len(all) > 0 {
+		c.Page = all[0]
 	}
 	return c
 }
@@ -99,9 +103,16 @@ func (c credential) facts() [][2]string {
 	if broker == "" {
 		broker = lang.L("this PC has no network")
 	}
-	facts := [][2]string{{lang.L("Name"), c.Name}, {password, c.Secret}, {lang.L("Broker"), broker}}
+	facts := [][2]string{{lang.L("Name"), c.Name}, {password, c.Secret}}
+	if !c.Kit && c.Page != "" {
+		facts = append(facts, [2]string{lang.L("Page"), c.Page})
+	}
+	facts = append(facts, [2]string{lang.L("Broker"), broker})
 	if c.Branch != "" {
-		facts = append(facts, [2]string{lang.L("Team"), c.Team}, [2]string{lang.L("Topics"), c.Branch + "/…"}, [2]string{lang.L("Example"), c.example()})
+		facts = append(facts, [2]string{lang.L("Team"), c.Team}, [2]string{lang.L("Topics"), c.Branch + "/…"})
+		if c.Kit { // what a person uses is on the page; there is room for six
+			facts = append(facts, [2]string{lang.L("Example"), c.example()})
+		}
 	} else {
 		facts = append(facts, [2]string{lang.L("Team"), lang.L("no team")})
 	}
@@ -236,7 +247,8 @@ func (s *Screen) showCards(title string, cards []credential, failed error) *card
 	}
 	c.copy = fw.NewButtonWithIcon(copied, theme.ContentCopyIcon(), func() {
 		fyne.CurrentApp().Clipboard().SetContent(content)
-		s.shell.Tell(lang.L("Copied. Whoever can paste it can sign in."))
+		c.copy.SetText(lang.L("Copied")) // the snack bar is behind the dialog
+		c.copy.SetIcon(theme.ConfirmIcon())
 	})
 	c.picture = fw.NewButtonWithIcon(lang.L("Save as picture"), theme.FileImageIcon(), func() {
 		c.picture.Disable()

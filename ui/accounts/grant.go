@@ -41,7 +41,7 @@ func newGrantTab(s *Screen) *grantTab {
 	t.detail.Hide()
 	t.nothing = widget.Empty(theme.LoginIcon(), lang.L("No grant chosen"), lang.L("Choose a row to see for whom it means what."), nil)
 	empty := widget.Empty(theme.LoginIcon(), lang.L("No grants"), lang.L("Without grants nobody may publish or subscribe to anything."), nil)
-	t.table = newTable([]string{lang.L("Who"), lang.L("May do"), lang.L("Topics"), lang.L("In words")}, []float32{3, 2, 3, 6},
+	t.table = newTable([]string{lang.L("Who"), lang.L("May do"), lang.L("Topics")}, []float32{4, 2, 4},
 		[]fyne.CanvasObject{t.add}, empty, container.NewStack(t.detail, t.nothing), func(string) { t.drawDetail() })
 	return t
 }
@@ -50,7 +50,7 @@ func (t *grantTab) show() {
 	d := &t.screen.data
 	var lines []line
 	for _, g := range d.grants {
-		lines = append(lines, line{key: strconv.FormatInt(g.ID, 10), cells: []string{d.who(g.Subject), action(g.Action), g.Pattern, d.words(g)}})
+		lines = append(lines, line{key: strconv.FormatInt(g.ID, 10), cells: []string{d.who(g.Subject), action(g.Action), g.Pattern}})
 	}
 	t.table.set(lines)
 	t.drawDetail()
@@ -137,7 +137,7 @@ func (t *grantTab) revokeIt() {
 type grantForm struct {
 	who                *fw.Select
 	publish, subscribe *fw.Check
-	pattern            *fw.Entry
+	pattern            *widget.Entry
 	hint               *fw.Label
 	preview            *fyne.Container
 }
@@ -145,7 +145,7 @@ type grantForm struct {
 func (t *grantTab) addGrant() {
 	s := t.screen
 	d := &s.data
-	f := &grantForm{who: fw.NewSelect(nil, nil), pattern: fw.NewEntry(), hint: widget.Muted(""), preview: container.New(layout.NewCustomPaddedVBoxLayout(0))}
+	f := &grantForm{who: fw.NewSelect(nil, nil), pattern: widget.NewEntry(), hint: widget.Muted(""), preview: container.New(layout.NewCustomPaddedVBoxLayout(0))}
 	var subjects []core.Subject
 	offer := func(sub core.Subject, text string) {
 		subjects = append(subjects, sub)
@@ -173,6 +173,7 @@ func (t *grantTab) addGrant() {
 	f.publish, f.subscribe = fw.NewCheck(lang.L("publish"), nil), fw.NewCheck(lang.L("subscribe"), nil)
 	f.subscribe.SetChecked(true)
 
+	const shown = 3 // accounts in the preview
 	var sh *sheet
 	check := func() {
 		wrong := explainPattern(f.pattern.Text)
@@ -195,7 +196,7 @@ func (t *grantTab) addGrant() {
 		f.hint.SetText(text)
 		f.preview.RemoveAll()
 		if wrong == "" {
-			rows := d.meanings(subject, f.pattern.Text, 3)
+			rows := d.meanings(subject, f.pattern.Text, shown)
 			if len(rows) == 0 {
 				rows = []string{lang.L("Nobody has it at present.")}
 			}
@@ -210,7 +211,7 @@ func (t *grantTab) addGrant() {
 	f.who.OnChanged = func(string) { check() }
 	f.pattern.OnChanged = func(string) { check() }
 	f.publish.OnChanged, f.subscribe.OnChanged = func(bool) { check() }, func(bool) { check() }
-	room := fyne.NewSize(1, 3*fyne.MeasureText("A", theme.TextSize(), fyne.TextStyle{}).Height+30)
+	room := fyne.NewSize(1, (shown+1)*widget.Text("A").MinSize().Height) // those, and how many others
 	body := container.NewVBox(widget.Field(lang.L("Who"), f.who, ""),
 		widget.Field(lang.L("May do"), container.NewHBox(f.publish, f.subscribe), ""),
 		widget.Field(lang.L("Topics"), f.pattern, ""), f.hint,
@@ -239,6 +240,6 @@ func (t *grantTab) addGrant() {
 			t.table.selected = strconv.FormatInt(grants[0].ID, 10)
 			s.shell.Tell(s.data.words(grants[0]))
 		})
-	})
+	}, f.pattern)
 	check()
 }

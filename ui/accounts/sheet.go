@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -27,8 +28,9 @@ type sheet struct {
 }
 
 // open shows a sheet with that body, at most width wide. submit is called when it is
-// pressed, on the UI goroutine.
-func (s *Screen) open(title, ok string, width float32, body fyne.CanvasObject, submit func()) *sheet {
+// pressed, on the UI goroutine. Enter in one of the entries presses too; the
+// first that shows has the keyboard.
+func (s *Screen) open(title, ok string, width float32, body fyne.CanvasObject, submit func(), entries ...*widget.Entry) *sheet {
 	sh := &sheet{screen: s, submit: submit}
 	sh.problem = widget.NewNote("", fw.DangerImportance)
 	sh.problem.Hide()
@@ -47,6 +49,12 @@ func (s *Screen) open(title, ok string, width float32, body fyne.CanvasObject, s
 	s.sheet = sh
 	sh.dialog.Resize(fyne.NewSize(min(width+60, room.Width-40), min(body.MinSize().Height+150, room.Height-40)))
 	sh.dialog.Show()
+	for _, e := range entries {
+		e.OnSubmitted = func(string) { sh.press() }
+	}
+	if i := slices.IndexFunc(entries, (*widget.Entry).Visible); i >= 0 {
+		s.shell.Window().Canvas().Focus(entries[i])
+	}
 	return sh
 }
 
@@ -93,13 +101,13 @@ func (sh *sheet) run(work func(ctx context.Context) error, then func()) {
 
 // idField is an entry for a name, with the rules told live.
 type idField struct {
-	entry *fw.Entry
+	entry *widget.Entry
 	hint  *fw.Label
 	box   fyne.CanvasObject
 }
 
 func newIDField(label string, data *data, changed func()) *idField {
-	f := &idField{entry: fw.NewEntry(), hint: widget.Muted("")}
+	f := &idField{entry: widget.NewEntry(), hint: widget.Muted("")}
 	f.hint.SizeName = theme.SizeNameCaptionText
 	f.box = container.NewVBox(widget.Field(label, f.entry, ""), f.hint)
 	f.entry.OnChanged = func(string) {
@@ -131,6 +139,21 @@ func (f *idField) check(d *data) bool {
 type teamSelect struct {
 	input *fw.Select
 	names []topic.ID // beside the options
+}
+
+// usualTeam is the team that the next kit probably gets: the only one, or that
+// of the newest kit that has one.
+func (d *data) usualTeam() topic.ID {
+	if len(d.teams) == 1 {
+		return d.teams[0].Name
+	}
+	var newest core.Account
+	for _, a := range d.accounts {
+		if a.Role == core.Kit && a.Team != "" && a.ID > newest.ID {
+			newest = a
+		}
+	}
+	return newest.Team
 }
 
 func newTeamSelect(d *data, now topic.ID) *teamSelect {

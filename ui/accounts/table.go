@@ -24,7 +24,7 @@ type line struct {
 // what is known about the selected row beside it.
 type table struct {
 	content fyne.CanvasObject
-	search  *fw.Entry
+	search  *widget.Entry
 	list    *fw.List
 	empty   *fyne.Container
 	found   *fw.Label
@@ -40,7 +40,7 @@ type table struct {
 // newTable returns a table. weights are the columns' shares of the width.
 func newTable(titles []string, weights []float32, actions []fyne.CanvasObject, empty, detail fyne.CanvasObject, onSelect func(key string)) *table {
 	t := &table{weights: weights, onSelect: onSelect}
-	t.search = fw.NewEntry()
+	t.search = widget.NewEntry()
 	t.search.SetPlaceHolder(lang.L("Search"))
 	t.search.SetIcon(theme.SearchIcon())
 	t.search.OnChanged = func(string) { t.filter() }

@@ -120,7 +120,7 @@ func (t *teamTab) drawDetail() {
 func (t *teamTab) addTeam() {
 	s := t.screen
 	var sh *sheet
-	label := fw.NewEntry()
+	label := widget.NewEntry()
 	label.SetPlaceHolder(lang.L("in any script"))
 	var name *idField
 	check := func() { sh.allow(name.check(&s.data)) }
@@ -138,11 +138,10 @@ func (t *teamTab) addTeam() {
 		team := core.Team{Name: topic.ID(name.entry.Text), Label: strings.TrimSpace(label.Text)}
 		sh.run(func(ctx context.Context) error { return s.rights.AddTeam(ctx, team) }, func() {
 			t.table.selected = string(team.Name)
-			s.shell.Tell(lang.L("Team {team} was added", "team", team.Title()))
+			s.shell.Tell(lang.L("{name} was added", "name", team.Title()))
 		})
-	})
+	}, label, name.entry)
 	check()
-	s.shell.Window().Canvas().Focus(label)
 }
 
 func (t *teamTab) change() {
@@ -151,15 +150,15 @@ func (t *teamTab) change() {
 		return
 	}
 	s := t.screen
-	label := fw.NewEntry()
+	label := widget.NewEntry()
 	label.SetText(team.Label)
 	var sh *sheet
 	sh = s.open(lang.L("Change {name}", "name", team.Name), lang.L("Save"), 420, widget.Field(lang.L("Display name"), label, ""), func() {
 		team := team
 		team.Label = strings.TrimSpace(label.Text)
 		sh.run(func(ctx context.Context) error { return s.rights.ChangeTeam(ctx, team) },
-			func() { s.shell.Tell(lang.L("Team {team} was changed", "team", team.Title())) })
-	})
+			func() { s.shell.Tell(lang.L("{name} was changed", "name", team.Title())) })
+	}, label)
 }
 
 func (t *teamTab) removeIt() {
@@ -172,6 +171,6 @@ func (t *teamTab) removeIt() {
 	widget.Confirm(s.shell, lang.L("Remove team {team}?", "team", team.Title()),
 		lang.L("Its accounts stay, but have no team any more and are signed out: {n}. The team's grants go with it. Messages and readings stay.", "n", len(people)+len(kits)),
 		lang.L("Remove"), func() {
-			s.do(lang.L("Team {team} was removed", "team", team.Title()), func(ctx context.Context) error { return s.rights.RemoveTeam(ctx, team.Name) })
+			s.do(lang.L("{name} was removed", "name", team.Title()), func(ctx context.Context) error { return s.rights.RemoveTeam(ctx, team.Name) })
 		})
 }

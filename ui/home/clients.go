@@ -71,7 +71,7 @@ func clientRows(clients []core.Client, accounts []core.Account, teams []core.Tea
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b clientRow) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.title, b.title), cmp.Compare(a.client.ID, b.client.ID))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), widget.Natural(a.title, b.title), widget.Natural(a.client.ID, b.client.ID))
 	})
 	return rows
 }

@@ -1,6 +1,7 @@
 package home
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 
 	"homeroom/core"
+	"homeroom/core/topic"
 	"homeroom/ui/widget/widgettest"
 )
 
@@ -90,7 +92,7 @@ func TestUnreachable(t *testing.T) {
 	}{
 		"in a network":       {core.Info{MQTT: "[::]:1883"}, lan, ""},
 		"no network":         {core.Info{MQTT: "[::]:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "no network"},
-		"bound to itself":    {core.Info{MQTT: "127.0.0.1:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "--mqtt :1883"},
+		"bound to itself":    {core.Info{MQTT: "127.0.0.1:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "Settings → Network"},
 		"nothing at all":     {core.Info{MQTT: "[::]:1883"}, core.Addresses{}, "no network"},
 		"IPv6 loopback only": {core.Info{MQTT: "[::]:1883"}, core.Addresses{MQTT: []string{"[::1]:1883"}}, "no network"},
 	} {
@@ -120,8 +122,15 @@ func TestNextStep(t *testing.T) {
 	}
 	visible(1)
 	test.Tap(s.steps.parts[0].button)
-	if shell.Gone != "accounts" {
+	if shell.Gone != "accounts/teams" {
 		t.Errorf("went to %q", shell.Gone)
+	}
+	r.teams = class().teams
+	load(t, s)
+	visible(1)
+	test.Tap(s.steps.parts[0].button)
+	if shell.Gone != "accounts/kits" {
+		t.Errorf("with a team, went to %q", shell.Gone)
 	}
 
 	*r = *class()
@@ -131,6 +140,10 @@ func TestNextStep(t *testing.T) {
 		t.Errorf("step 2 says %q", text)
 	}
 
+	test.Tap(s.steps.parts[1].button)
+	if shell.Gone != "accounts/kits/kit-1" {
+		t.Errorf("for the kit, went to %q", shell.Gone)
+	}
 	r.clients = []core.Client{{ID: "x", Account: 1, Connected: true}} // the teacher is no kit
 	load(t, s)
 	visible(2)
@@ -203,6 +216,13 @@ func TestClients(t *testing.T) {
 		if got[i] != want[i] {
 			t.Errorf("row %d: %+v, want %+v", i, got[i], want[i])
 		}
+	}
+	for i := range 12 {
+		r.accounts = append(r.accounts, core.Account{ID: core.AccountID(20 + i), Name: topic.ID("board-" + strconv.Itoa(i+1)), Role: core.Kit})
+	}
+	load(t, s)
+	if rows := s.clients.rows; rows[4].title != "board-1" || rows[5].title != "board-2" || rows[13].title != "board-10" {
+		t.Errorf("boards are not sorted as people count: %+v", rows)
 	}
 	if s.connected.Value() != "3" {
 		t.Errorf("%s connected, want 3", s.connected.Value())

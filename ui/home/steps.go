@@ -16,9 +16,10 @@ import (
 )
 
 // next is where a beginner stands: which of the three steps is to be done now,
-// and for which kit.
+// where, and for which kit.
 type next struct {
-	step int // 1, 2 or 3
+	step int    // 1, 2 or 3
+	path string // for Go
 	kit  string
 }
 
@@ -36,13 +37,16 @@ func nextStep(accounts []core.Account, teams []core.Team, clients []core.Client)
 	}
 	for _, c := range clients {
 		if _, kit := kits[c.Account]; c.Connected && (kit || c.Account == core.Anyone) {
-			return next{step: 3}
+			return next{step: 3, path: "rooms"}
 		}
 	}
-	if len(teams) == 0 || len(kits) == 0 {
-		return next{step: 1}
+	switch {
+	case len(teams) == 0:
+		return next{step: 1, path: "accounts/teams"}
+	case len(kits) == 0:
+		return next{step: 1, path: "accounts/kits"}
 	}
-	return next{step: 2, kit: first}
+	return next{step: 2, path: "accounts/kits/" + first, kit: first}
 }
 
 // dismissedKey is the preference that the steps are not wanted any more.
@@ -55,7 +59,7 @@ type steps struct {
 	row   *fyne.Container
 	shell widget.Shell
 	close *fw.Button
-	now   int // as last shown
+	now   next // as last shown
 	// dismissed is called when the card has gone.
 	dismissed func()
 }
@@ -68,7 +72,7 @@ func (s *steps) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	var x float32
 	for i, o := range objects {
 		w := narrow * unit
-		if i+1 == s.now {
+		if i+1 == s.now.step {
 			w = wide * unit
 		}
 		o.Move(fyne.NewPos(x, 0))
@@ -93,8 +97,7 @@ type step struct {
 func newSteps(shell widget.Shell) *steps {
 	s := &steps{shell: shell}
 	titles := [3]string{lang.L("Add a team and a kit"), lang.L("Connect the kit"), lang.L("Watch it live")}
-	buttons := [3]string{lang.L("Open Accounts"), lang.L("Show its card"), lang.L("Open Rooms")}
-	to := [3]string{"accounts", "accounts", "rooms"}
+	buttons := [3]string{lang.L("Open Accounts"), lang.L("Show the kit"), lang.L("Open Rooms")}
 	s.row = container.New(s)
 	for i := range s.parts {
 		p := &step{icon: fw.NewIcon(numeral(i + 1)), title: widget.Cell(titles[i]), text: widget.Muted("")}
@@ -104,7 +107,7 @@ func newSteps(shell widget.Shell) *steps {
 			if i == 2 {
 				s.dismiss()
 			}
-			shell.Go(to[i])
+			shell.Go(s.now.path)
 		})
 		p.button.Importance = fw.HighImportance
 		p.surface = widget.NewSurface(theme.ColorNameHeaderBackground, container.NewBorder(nil, nil, p.icon, container.NewCenter(p.button),
@@ -141,13 +144,13 @@ func (s *steps) show(n next, a core.Addresses) {
 		lang.L("Every value it sends becomes a card with a chart."),
 	}
 	if n.kit != "" {
-		texts[1] = lang.L("In the sketch: server {host}, port {port}, user {kit}, and the password from its card.", "host", host, "port", port, "kit", n.kit)
+		texts[1] = lang.L("In the sketch: server {host}, port {port}, user {kit}, password from its card. No card? Press “New secret”.", "host", host, "port", port, "kit", n.kit)
 	}
 	for i, p := range s.parts {
 		p.show(i+1, n.step, texts[i])
 	}
-	if s.now != n.step {
-		s.now = n.step
+	moved := s.now.step != n.step
+	if s.now = n; moved {
 		s.row.Refresh()
 	}
 }

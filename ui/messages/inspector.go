@@ -65,11 +65,11 @@ func newInspector(b Broker, shell widget.Shell, use func(core.Message)) *inspect
 	i.body = newLines()
 	i.empty = widget.Empty(theme.SearchIcon(), lang.L("Nothing chosen"), lang.L("Choose a topic in the tree or a message in the stream."), nil)
 
-	i.copyTopic = quiet(lang.L("Copy topic"), theme.ContentCopyIcon(), func() {
+	i.copyTopic = quiet("", theme.ContentCopyIcon(), func() {
 		i.copy(string(i.shown.Topic), lang.L("The topic was copied."))
 	})
-	i.copyPayload = quiet(lang.L("Copy payload"), theme.ContentCopyIcon(), i.copyBody)
-	i.use = quiet(lang.L("Use this message"), theme.MailForwardIcon(), func() { use(*i.shown) })
+	i.copyPayload = quiet(lang.L("Copy"), theme.ContentCopyIcon(), i.copyBody)
+	i.use = quiet(lang.L("Reuse"), theme.MailForwardIcon(), func() { use(*i.shown) })
 	i.forms = map[form]*fw.Button{
 		asText: fw.NewButton(lang.L("Text"), func() { i.choose(asText) }),
 		asJSON: fw.NewButton("JSON", func() { i.choose(asJSON) }),
@@ -81,7 +81,9 @@ func newInspector(b Broker, shell widget.Shell, use func(core.Message)) *inspect
 
 	bar := container.NewHBox(i.forms[asText], i.forms[asJSON], i.forms[asHex], layout.NewSpacer(), i.copyPayload, i.use)
 	head := container.New(layout.NewCustomPaddedVBoxLayout(0),
-		container.NewBorder(nil, nil, nil, i.copyTopic, i.name), i.facts, i.keptLine, bar, i.note)
+		container.NewBorder(nil, nil, nil, i.copyTopic, i.name), i.facts, i.keptLine,
+		container.NewHScroll(bar), // its buttons come and go, which must not move what is beside it
+		i.note)
 	i.content = container.NewStack(container.NewBorder(head, nil, nil, nil, i.body), i.empty)
 	i.clear()
 	return i
@@ -226,7 +228,7 @@ func (i *inspector) draw() {
 	case len(m.Payload) < i.size:
 		note = lang.L("Of {size}, the first {kept} are kept here.", "size", size(i.size), "kept", size(len(m.Payload)))
 	case len(part) < len(whole):
-		note = lang.L("Only the first {shown} are shown. “Copy payload” copies all of it.", "shown", size(len(part)))
+		note = lang.L("Only the first {shown} are shown. “Copy” copies all of it.", "shown", size(len(part)))
 	}
 	i.note.SetText(note)
 	setVisible(i.note, note != "")
@@ -234,7 +236,7 @@ func (i *inspector) draw() {
 	case len(m.Payload) == 0:
 		i.body.SetText(lang.L("(empty)"))
 	case i.now == asHex:
-		i.body.SetText(dump(part))
+		i.body.SetBytes(part)
 	default:
 		i.body.SetText(visible(part, true))
 	}
@@ -267,7 +269,7 @@ func (i *inspector) copyBody() {
 	case i.now == asText && isText(p):
 		i.copy(string(p), lang.L("The payload was copied."))
 	default:
-		i.copy(dump(p), lang.L("The payload was copied as hexadecimal numbers."))
+		i.copy(dump(p, 16), lang.L("The payload was copied as hexadecimal numbers."))
 	}
 }
 

@@ -44,8 +44,8 @@ type Screen struct {
 
 	tree        *fw.Tree
 	rows        map[string]*treeRow // by UID; those the tree drew last
-	search      *fw.Entry
-	filter      *fw.Entry
+	search      *widget.Entry
+	filter      *widget.Entry
 	filterError *fw.Label
 	system      *fw.Check
 	treeEmpty   fyne.CanvasObject
@@ -54,9 +54,10 @@ type Screen struct {
 
 	list        *fw.List
 	listEmpty   fyne.CanvasObject
-	view        []entry // what the list shows, oldest first
-	came        uint64  // messages in scope so far
-	pausedAt    uint64  // came when it was paused
+	listOld     fyne.CanvasObject // instead, where there were messages
+	view        []entry           // what the list shows, oldest first
+	came        uint64            // messages in scope so far
+	pausedAt    uint64            // came when it was paused
 	paused      bool
 	frozen      []entry // the view when it was paused
 	scopeLabel  *fw.Label
@@ -130,19 +131,21 @@ func (s *Screen) show() {
 	topics, shown, messages := s.model.totals()
 	s.title.SetText(lang.L("topics: {topics} · messages: {messages}", "topics", topics, "messages", messages))
 	setVisible(s.treeEmpty, shown == 0)
-	setVisible(s.listEmpty, len(s.view) == 0)
+	gone := s.model.gone()
+	setVisible(s.listEmpty, len(s.view) == 0 && !gone)
+	setVisible(s.listOld, len(s.view) == 0 && gone)
 }
 
 // buildTree returns the left side.
 func (s *Screen) buildTree() fyne.CanvasObject {
-	s.search = fw.NewEntry()
+	s.search = widget.NewEntry()
 	s.search.SetPlaceHolder(lang.L("Search in topics"))
 	s.search.SetIcon(theme.SearchIcon())
 	s.search.OnChanged = func(text string) {
 		s.rescope(func(c *scope) { c.search = strings.ToLower(strings.TrimSpace(text)) })
 	}
-	s.filter = fw.NewEntry()
-	s.filter.SetPlaceHolder(lang.L("Filter, such as blue/+/lamp"))
+	s.filter = widget.NewEntry()
+	s.filter.SetPlaceHolder(lang.L("Filter: {example}", "example", "+/+/lamp"))
 	s.filterError = widget.Muted("")
 	s.filterError.Importance = fw.DangerImportance
 	s.filterError.Hide()
@@ -180,6 +183,10 @@ func (s *Screen) buildStream() fyne.CanvasObject {
 	s.listEmpty = widget.Empty(theme.MailComposeIcon(), lang.L("No messages here"),
 		lang.L("They appear as they arrive. Publish one below, or let a kit connect and publish."), nil)
 
+	s.listOld = widget.Empty(theme.HistoryIcon(), lang.L("No newer messages here"),
+		lang.L("The last one is older than what is kept here. Choose its topic in the tree to see it."), nil)
+	s.listOld.Hide()
+
 	s.scopeLabel = widget.Cell(lang.L("Newest messages"))
 	s.scopeLabel.TextStyle.Bold = true
 	s.everything = fw.NewButtonWithIcon(lang.L("Show all"), theme.CancelIcon(), func() { s.tree.UnselectAll() })
@@ -193,7 +200,7 @@ func (s *Screen) buildStream() fyne.CanvasObject {
 	top := container.NewBorder(nil, nil, nil, container.NewHBox(s.arrived, s.everything, s.pause, s.clearStream), s.scopeLabel)
 	return widget.NewSurface(theme.ColorNameOverlayBackground,
 		container.NewBorder(container.New(layout.NewCustomPaddedVBoxLayout(0), top, newStreamHead()), nil, nil, nil,
-			container.NewStack(s.list, s.listEmpty)))
+			container.NewStack(s.list, s.listEmpty, s.listOld)))
 }
 
 // rescope changes what is seen, at once in the tree and soon in the stream.

@@ -233,7 +233,7 @@ func TestInspectorForms(t *testing.T) {
 	}{
 		{"a/json", "{\n  \"t\": 21.5\n}", asJSON},
 		{"a/text", "줄 1\n‹ESC›[0m", asText},
-		{"a/bin", "00000000  00 ff                                             |..|", asHex},
+		{"a/bin", "0000  00 ff                    |..|", asHex},
 		{"a/none", "(empty)", asText},
 	} {
 		s.tree.Select(uid(topic.Name(c.topic)))
@@ -251,7 +251,7 @@ func TestInspectorForms(t *testing.T) {
 		t.Errorf("facts = %q", i.facts.Text)
 	}
 	test.Tap(i.forms[asHex])
-	if !strings.HasPrefix(i.body.text, "00000000  7b 22 74") {
+	if !strings.HasPrefix(i.body.text, "0000  7b 22 74") {
 		t.Errorf("hex = %q", i.body.text)
 	}
 	test.Tap(i.forms[asText])
@@ -455,4 +455,54 @@ func TestRowsLook(t *testing.T) {
 	n.Resize(fyne.NewSize(320, n.MinSize().Height))
 	n.show(&node{level: "temperature", here: true, retained: true, topics: 1, count: 12345, state: core.TopicState{Last: core.Message{Payload: []byte("21.5 and much more than fits")}}, fresh: at}, at)
 	test.AssertObjectRendersToImage(t, "tree.png", n)
+}
+
+// TestOldMessages: a topic whose messages the stream has no more is not one
+// that has never spoken.
+func TestOldMessages(t *testing.T) {
+	h := newHouse()
+	h.put(core.Message{Topic: "old", Payload: []byte("1"), Retain: true})
+	h.size = 1
+	h.say("other", "pushes it out")
+	s, _ := open(t, h)
+	s.tree.Select("old/")
+	reload(t, s)
+	if !s.listOld.Visible() || s.listEmpty.Visible() {
+		t.Error("it says that messages appear as they arrive, of a topic that has one")
+	}
+	h.say("old", "2")
+	reload(t, s)
+	if s.listOld.Visible() || s.listEmpty.Visible() {
+		t.Error("it says that there is nothing newer, and there is")
+	}
+	test.Tap(s.clearStream)
+	reload(t, s)
+	if s.listOld.Visible() || !s.listEmpty.Visible() {
+		t.Error("what was cleared away counts as old")
+	}
+}
+
+// TestChoosingMovesNothing: what a choice shows may not widen what stands
+// beside the tree.
+func TestChoosingMovesNothing(t *testing.T) {
+	h := newHouse()
+	h.say("a/b", `{"t":1}`)
+	s, _ := open(t, h)
+	before := s.content.MinSize().Width
+	s.tree.Select("a/b/")
+	reload(t, s)
+	if after := s.content.MinSize().Width; after > max(before, 640) {
+		t.Errorf("the screen needs %v, and %v with a topic chosen", before, after)
+	}
+}
+
+func TestDumpFits(t *testing.T) {
+	for room, want := range map[float32]int{80: 16, 78: 16, 60: 8, 50: 8, 41: 8, 40: 4, 10: 4} {
+		if got := perRow(room); got != want {
+			t.Errorf("in %v characters: %d bytes a row, want %d", room, got, want)
+		}
+	}
+	if got, want := dump([]byte("Homeroom?\x00"), 8), "0000  48 6f 6d 65 72 6f 6f 6d  |Homeroom|\n0008  3f 00                    |?.|"; got != want {
+		t.Errorf("dump\n%s\nwant\n%s", got, want)
+	}
 }

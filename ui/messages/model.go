@@ -253,6 +253,15 @@ func (m *model) branch(id string) bool {
 	return m.tree.branch(id)
 }
 
+// gone reports whether there were messages in scope, whether or not the stream
+// still has them. After clear nothing is gone that a person would miss.
+func (m *model) gone() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.tree.nodes[m.scope.under]
+	return m.floor == 0 && n != nil && n.hits > 0
+}
+
 // totals returns the topics seen, those that are shown, and the messages.
 func (m *model) totals() (topics, shown int, messages uint64) {
 	m.mu.Lock()

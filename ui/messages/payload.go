@@ -2,7 +2,6 @@ package messages
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -91,8 +90,51 @@ func indented(payload []byte) (text []byte, ok bool) {
 	return b.Bytes(), true
 }
 
-// dump returns payload as offset, bytes in hexadecimal, and characters.
-func dump(payload []byte) string { return strings.TrimSuffix(hex.Dump(payload), "\n") }
+// dump returns payload as rows of that many bytes: offset, bytes in
+// hexadecimal with a gap after each eight, and characters.
+func dump(payload []byte, perRow int) string {
+	var b strings.Builder
+	digits := 4
+	if len(payload) > 1<<16 {
+		digits = 8
+	}
+	for at := 0; at < len(payload); at += perRow {
+		if at > 0 {
+			b.WriteByte('\n')
+		}
+		row := payload[at:min(at+perRow, len(payload))]
+		fmt.Fprintf(&b, "%0*x ", digits, at)
+		for i := range perRow {
+			if i%8 == 0 {
+				b.WriteByte(' ')
+			}
+			if i < len(row) {
+				fmt.Fprintf(&b, "%02x ", row[i])
+			} else {
+				b.WriteString("   ")
+			}
+		}
+		b.WriteString(" |")
+		for _, c := range row {
+			if c < ' ' || c > '~' {
+				c = '.'
+			}
+			b.WriteByte(c)
+		}
+		b.WriteByte('|')
+	}
+	return b.String()
+}
+
+// perRow returns how many bytes dump shows in a row of that many characters.
+func perRow(room float32) int {
+	for _, n := range []int{16, 8} {
+		if float32(len(dump(make([]byte, n), n))) <= room {
+			return n
+		}
+	}
+	return 4
+}
 
 // size is a number of bytes as people say it.
 func size(n int) string {

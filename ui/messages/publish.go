@@ -44,7 +44,7 @@ type publisher struct {
 
 // entryField is an entry in which Ctrl+Enter publishes.
 type entryField struct {
-	fw.Entry
+	widget.Entry
 	publish func()
 }
 

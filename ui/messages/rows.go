@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"image/color"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
@@ -40,6 +42,9 @@ func (r *ruler) width(c rune) float32 {
 	w, ok := r.widths[c]
 	if !ok {
 		w = fyne.MeasureText(string(c), r.size, r.style).Width
+		if c == ' ' { // alone it may get another font than behind a letter
+			w = fyne.MeasureText("0 0", r.size, r.style).Width - fyne.MeasureText("00", r.size, r.style).Width
+		}
 		if len(r.widths) < 10_000 {
 			r.widths[c] = w
 		}
@@ -328,6 +333,7 @@ type lines struct {
 	fw.BaseWidget
 	list  *fw.List
 	text  string
+	bytes []byte // shown as a dump instead of text where it is not nil
 	width float32
 	lines []string
 }
@@ -339,15 +345,19 @@ func newLines() *lines {
 		func() fyne.CanvasObject {
 			t := canvas.NewText("Ag", theme.Color(theme.ColorNameForeground))
 			t.TextStyle = mono.style
-			return t
+			return container.NewWithoutLayout(t)
 		},
 		func(i fw.ListItemID, o fyne.CanvasObject) {
 			if i >= len(l.lines) {
 				return
 			}
-			t := o.(*canvas.Text)
-			if c, s := theme.Color(theme.ColorNameForeground), theme.TextSize(); t.Text != l.lines[i] || t.Color != c || t.TextSize != s {
-				t.Text, t.Color, t.TextSize = l.lines[i], c, s
+			// Spaces in front would get another font, and so another width.
+			text := strings.TrimLeft(l.lines[i], " ")
+			t := o.(*fyne.Container).Objects[0].(*canvas.Text)
+			t.Move(fyne.NewPos(float32(len(l.lines[i])-len(text))*mono.width(' '), 0))
+			if c, s := theme.Color(theme.ColorNameForeground), theme.TextSize(); t.Text != text || t.Color != c || t.TextSize != s {
+				t.Text, t.Color, t.TextSize = text, c, s
+				t.Resize(t.MinSize())
 				t.Refresh()
 			}
 		})
@@ -359,11 +369,19 @@ func newLines() *lines {
 
 // SetText replaces the text; where the beginning is looked at stays.
 func (l *lines) SetText(s string) {
-	if s == l.text {
+	if s == l.text && l.bytes == nil {
 		return
 	}
-	l.text = s
+	l.text, l.bytes = s, nil
 	l.wrap()
+}
+
+// SetBytes shows a dump of p in place of text.
+func (l *lines) SetBytes(p []byte) {
+	if l.bytes == nil || !bytes.Equal(p, l.bytes) {
+		l.bytes = p
+		l.wrap()
+	}
 }
 
 // Resize is part of fyne.CanvasObject.
@@ -376,7 +394,11 @@ func (l *lines) Resize(size fyne.Size) {
 }
 
 func (l *lines) wrap() {
-	l.lines = wrap(l.text, mono, max(80, l.width-24))
+	room := max(80, l.width-24)
+	if l.bytes != nil {
+		l.text = dump(l.bytes, perRow(room/mono.width('0')))
+	}
+	l.lines = wrap(l.text, mono, room)
 	l.list.Refresh()
 }
 

@@ -10,6 +10,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 
 	"homeroom/core"
+	"homeroom/ui/widget"
 )
 
 const headerHeight = 44
@@ -180,8 +181,10 @@ func newHeader() *header {
 }
 
 func (h *header) show(s *section, width float32) {
-	set(h.title, s.title, theme.ColorNameForeground)
-	set(h.team, s.team, theme.ColorNamePlaceHolder)
+	room := width - 14 - 22 // beside the scroll bar, around and between the two
+	team := widget.Cut(s.team, room*0.4, h.team.TextSize, h.team.TextStyle)
+	set(h.team, team, theme.ColorNamePlaceHolder)
+	set(h.title, widget.Cut(s.title, room-h.team.MinSize().Width, h.title.TextSize, h.title.TextStyle), theme.ColorNameForeground)
 	h.title.Move(fyne.NewPos(4, headerHeight-8-h.title.MinSize().Height))
 	h.team.Move(fyne.NewPos(14+h.title.MinSize().Width, headerHeight-10-h.team.MinSize().Height))
 	h.box.Resize(fyne.NewSize(width, headerHeight))

@@ -74,7 +74,7 @@ func (e *entry) value() string {
 	case core.Boolean:
 		return widget.Word(e.Newest.Value != 0)
 	}
-	return strings.Join(strings.Fields(e.Newest.Text), " ")
+	return widget.OneLine(e.Newest.Text)
 }
 
 // stale reports whether the newest value is so old that it says little: a

@@ -510,6 +510,34 @@ func TestKeyboardOpensCard(t *testing.T) {
 	}
 }
 
+// TestTextsAreVisible: a card is never blank, and never shows boxes.
+func TestTextsAreVisible(t *testing.T) {
+	h := newHouse()
+	for text, want := range map[string]string{"": "(empty)", "\x00\x01": "‹NUL›‹SOH›", "a\nb": "a b"} {
+		h.put("blue/lab/kit-1/mode", core.Reading{At: noon, Kind: core.Text, Text: text})
+		s, _ := visit(t, h)
+		if got := shown(t, s, "blue/lab/kit-1/mode").value.Text; got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestLongRoomNameEnds: it would run out of the window.
+func TestLongRoomNameEnds(t *testing.T) {
+	test.NewTempApp(t)
+	long := strings.Repeat("a-very-long-room-", 30)
+	for _, s := range []section{{title: long, team: "Team Blue"}, {title: long, team: long}, {title: "lab", team: long}, {title: "lab", team: "Team Blue"}} {
+		head := newHeader()
+		head.show(&s, 600)
+		if end := head.team.Position().X + head.team.MinSize().Width; end > 600 || head.title.MinSize().Width+4 > head.team.Position().X {
+			t.Errorf("%.20q and %.20q: the title is %v wide, the team from %v to %v", s.title, s.team, head.title.MinSize().Width, head.team.Position().X, end)
+		}
+		if len(s.title) < 10 && head.title.Text != s.title {
+			t.Errorf("%q became %q", s.title, head.title.Text)
+		}
+	}
+}
+
 func TestPlaceOf(t *testing.T) {
 	for s, want := range map[core.Series]place{
 		"blue/lab/kit-1/temperature":     {branch: "blue", room: "lab", kit: "kit-1", property: "temperature"},

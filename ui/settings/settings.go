@@ -49,7 +49,8 @@ type Screen struct {
 
 	content                fyne.CanvasObject
 	language, theme, scale *fw.Select
-	mqtt, page             *fw.Entry
+	mqtt, page             *widget.Entry
+	network                *fw.Check // others than this PC may connect
 	problem                *widget.Note
 	savePorts              *fw.Button
 	days, size             *fw.Select
@@ -72,9 +73,10 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 	s.days = s.choice(daysNames(), func(v *core.Settings, i int) { v.KeepDays = keepDays[i] })
 	s.size = s.choice(sizeNames(), func(v *core.Settings, i int) { v.KeepBytes = keepBytes[i] })
 
-	s.mqtt, s.page = fw.NewEntry(), fw.NewEntry()
+	s.mqtt, s.page = widget.NewEntry(), widget.NewEntry()
 	s.mqtt.OnChanged = func(string) { s.checkPorts() }
 	s.page.OnChanged = s.mqtt.OnChanged
+	s.network = fw.NewCheck(lang.L("Kits and phones may connect, not only this PC"), func(bool) { s.checkPorts() })
 	s.problem = widget.NewNote("", fw.WarningImportance)
 	s.problem.Hide()
 	s.savePorts = fw.NewButtonWithIcon(lang.L("Save ports"), theme.DocumentSaveIcon(), s.saveThePorts)
@@ -97,6 +99,7 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 		widget.Card(lang.L("Network"), container.NewVBox(
 			widget.Field(lang.L("Port for kits (MQTT)"), s.mqtt, lang.L("Usually 1883.")),
 			widget.Field(lang.L("Port for the page (HTTP)"), s.page, lang.L("Usually 8080.")),
+			s.network,
 			s.problem,
 			widget.Muted(lang.L("Ports take effect at the next start of Homeroom.")),
 			container.NewHBox(s.savePorts),
@@ -192,6 +195,7 @@ func (s *Screen) show(v core.Settings) {
 	selectOr(s.size, index(keepBytes, v.KeepBytes), widget.Bytes(v.KeepBytes))
 	s.mqtt.SetText(port(v.MQTT))
 	s.page.SetText(port(v.HTTP))
+	s.network.SetChecked(!alone(v))
 	s.checkPorts()
 }
 
@@ -271,13 +275,32 @@ func port(addr string) string {
 	return p
 }
 
-// withPort returns addr with another port.
-func withPort(addr, p string) string {
-	host, _, err := net.SplitHostPort(addr)
+// alone reports whether only this PC reaches the broker or the page.
+func alone(v core.Settings) bool { return loopback(host(v.MQTT)) || loopback(host(v.HTTP)) }
+
+func host(addr string) string {
+	h, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		host = ""
+		return ""
 	}
-	return net.JoinHostPort(host, p)
+	return h
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// withPort returns addr with another port, for this PC alone or for others too.
+func withPort(addr, p string, others bool) string {
+	h := host(addr)
+	switch {
+	case others && loopback(h):
+		h = ""
+	case !others && !loopback(h):
+		h = "127.0.0.1"
+	}
+	return net.JoinHostPort(h, p)
 }
 
 // portProblem says what is wrong with the ports, or "".
@@ -297,7 +320,7 @@ func portProblem(mqtt, page string) string {
 // is nothing wrong and something new.
 func (s *Screen) checkPorts() {
 	s.complain(portProblem(s.mqtt.Text, s.page.Text))
-	same := s.mqtt.Text == port(s.shown.MQTT) && s.page.Text == port(s.shown.HTTP)
+	same := s.mqtt.Text == port(s.shown.MQTT) && s.page.Text == port(s.shown.HTTP) && s.network.Checked != alone(s.shown)
 	if same || s.problem.Visible() {
 		s.savePorts.Disable()
 	} else {
@@ -316,7 +339,7 @@ func (s *Screen) complain(text string) {
 
 // saveThePorts saves them if nobody else has them.
 func (s *Screen) saveThePorts() {
-	mqtt, page := withPort(s.shown.MQTT, s.mqtt.Text), withPort(s.shown.HTTP, s.page.Text)
+	mqtt, page := withPort(s.shown.MQTT, s.mqtt.Text, s.network.Checked), withPort(s.shown.HTTP, s.page.Text, s.network.Checked)
 	ours := []string{port(s.info.MQTT), port(s.info.Page)}
 	s.shell.Do(func(context.Context) (func(), error) {
 		var taken string

@@ -181,3 +181,23 @@ func TestFileURLPath(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestLettingOthersIn: who once bound Homeroom to this PC can undo it here.
+func TestLettingOthersIn(t *testing.T) {
+	s, st, _ := open(t, core.Info{MQTT: "127.0.0.1:1883", Page: "127.0.0.1:8080"})
+	st.set.MQTT, st.set.HTTP = "127.0.0.1:1883", "127.0.0.1:8080"
+	load(t, s)
+	if s.network.Checked || !s.savePorts.Disabled() {
+		t.Fatal("it does not show that only this PC may connect")
+	}
+	test.Tap(s.network)
+	test.Tap(s.savePorts)
+	if st.set.MQTT != ":1883" || st.set.HTTP != ":8080" || !s.savePorts.Disabled() {
+		t.Errorf("saved %q and %q", st.set.MQTT, st.set.HTTP)
+	}
+	test.Tap(s.network)
+	test.Tap(s.savePorts)
+	if st.set.MQTT != "127.0.0.1:1883" || st.set.HTTP != "127.0.0.1:8080" {
+		t.Errorf("alone again: %q and %q", st.set.MQTT, st.set.HTTP)
+	}
+}

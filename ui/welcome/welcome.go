@@ -98,9 +98,20 @@ func New(a Accounts, l Languages, done func(), shell widget.Shell) *Screen {
 	s.content = container.NewBorder(
 		container.NewBorder(nil, nil, nil, container.NewPadded(s.languageChoice())), nil, nil, nil,
 		container.NewVScroll(widget.Middle(560,
-			container.NewCenter(container.NewGridWrap(fyne.NewSquareSize(72), icon)),
-			head, about, widget.Card("", form))))
+			container.NewCenter(container.NewHBox(container.NewGridWrap(fyne.NewSquareSize(48), icon), head)), about, widget.Card("", form))))
 	return s
+}
+
+// Resume takes over what was typed and chosen in was, such as before the
+// language changed.
+func (s *Screen) Resume(was *Screen) {
+	s.tried = was.tried
+	s.name.SetText(was.name.Text)
+	s.label.SetText(was.label.Text)
+	s.password.SetText(was.password.Text)
+	s.repeat.SetText(was.repeat.Text)
+	s.teams.SetChecked(was.teams.Checked)
+	s.check()
 }
 
 // Content is what the screen shows.

@@ -63,12 +63,7 @@ type valueScale struct {
 
 // newScale returns a scale of round numbers, with about n steps, that covers lo to hi.
 func newScale(lo, hi float64, n int) valueScale {
-	const most = 1e300 // keeps hi-lo finite
-	lo, hi = min(max(lo, -most), most), min(max(hi, -most), most)
-	if pad := max(math.Abs(lo)*1e-9, 1e-12); hi-lo < pad { // flat
-		d := max(math.Abs(lo)*0.02, 0.5)
-		lo, hi = lo-d, hi+d
-	}
+	lo, hi = widen(lo, hi)
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(max(n, 1)))))
 	for _, f := range []float64{1, 2, 5, 10} {
 		if s := step * f; (hi-lo)/s <= float64(max(n, 1))*1.01 {
@@ -79,14 +74,33 @@ func newScale(lo, hi float64, n int) valueScale {
 	return valueScale{math.Floor(lo/step+1e-9) * step, math.Ceil(hi/step-1e-9) * step, step}
 }
 
+// limit keeps v so small that sums of a few stay finite.
+func limit(v float64) float64 {
+	const most = 1e300
+	return min(max(v, -most), most)
+}
+
+// widen returns a range that holds lo to hi and is safe to divide by: both ends
+// are finite and far enough apart to tell them apart, however large they are.
+// One value is in its middle.
+func widen(lo, hi float64) (float64, float64) {
+	if math.IsNaN(lo) || math.IsNaN(hi) {
+		lo, hi = 0, 0
+	}
+	lo, hi = limit(min(lo, hi)), limit(max(lo, hi))
+	if hi-lo < max(math.Abs(lo)*1e-9, 1e-12) { // flat
+		d := max(math.Abs(lo)*0.02, 0.5)
+		lo, hi = lo-d, hi+d
+	}
+	return lo, hi
+}
+
 // alignedScale returns a scale of n steps that covers lo to hi, so that its
 // ticks stand beside those of another with n steps.
 func alignedScale(lo, hi float64, n int) valueScale {
+	n = max(n, 1)
+	lo, hi = widen(lo, hi)
 	s := newScale(lo, hi, n)
-	lo, hi = max(lo, s.lo), min(hi, s.hi)
-	if hi <= lo {
-		lo, hi = s.lo, s.hi
-	}
 	for power := s.step / 10; ; power *= 10 {
 		power = math.Pow(10, math.Floor(math.Log10(power)+1e-9))
 		for _, f := range []float64{1, 2, 2.5, 4, 5, 8} {
@@ -135,10 +149,16 @@ func (s valueScale) label(v float64) string {
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
-// y returns where v is on an axis of that height, from its top.
+// y returns where v is on an axis of that height, from its top. A little room
+// stays beyond lo and hi, so that a point there is seen whole. What is far off
+// is just outside, and what is no number in the middle.
 func (s valueScale) y(v float64, height float32) float32 {
-	y := (s.hi - v) / (s.hi - s.lo) * float64(height)
-	return float32(min(max(y, -float64(height)), 2*float64(height)))
+	const room = 0.05
+	share := ((s.hi-limit(v))/(s.hi-s.lo) + room) / (1 + 2*room)
+	if math.IsNaN(share) {
+		share = 0.5
+	}
+	return float32(min(max(share, -1), 2) * float64(height))
 }
 
 // sample is a value and how many readings had it.

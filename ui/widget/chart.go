@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ type Chart struct {
 	Now    func() time.Time              // time.Now, but in tests
 
 	lines   []Line
+	pace    map[core.Series]pace // of lines that have a Series
 	view    View
 	all     bool // the axes cover spikes too
 	hover   fyne.Position
@@ -59,11 +61,47 @@ func NewChart() *Chart {
 	return c
 }
 
-// SetLines shows these lines in this view. The chart keeps lines; the caller
-// must not change them.
+// SetLines shows these lines in this view. Lines of one Series after another
+// may be different parts of it: what is once a gap stays one.
 func (c *Chart) SetLines(lines []Line, v View) {
-	c.lines, c.view = lines, v
+	c.lines, c.view = slices.Clone(lines), v
+	known := c.pace
+	c.pace = map[core.Series]pace{}
+	for i := range c.lines {
+		t := &c.lines[i].Trace
+		if t.Series == "" {
+			continue
+		}
+		p := known[t.Series].learn(t)
+		c.pace[t.Series] = p
+		t.Step = p.step
+	}
 	c.Refresh()
+}
+
+// pace is how often a series speaks, as far as its parts told.
+type pace struct {
+	step time.Duration
+	sure bool // enough readings told it
+}
+
+// learn returns what is known with one more part: the longest usual step of
+// all, so that moving the view never parts what it joined. A few readings tell
+// only while nothing else does: their distance may be an outage.
+func (p pace) learn(t *core.Trace) pace {
+	const enough = 10
+	n := 0
+	for _, s := range t.Spans {
+		n += s.N
+	}
+	switch sure := n >= enough; {
+	case t.Step <= 0, p.sure && !sure:
+		return p
+	case sure && !p.sure:
+		return pace{t.Step, true}
+	default:
+		return pace{max(p.step, t.Step), sure}
+	}
 }
 
 // SetView shows the lines it has in another view.
@@ -511,8 +549,11 @@ func across(v View, at time.Time, width float32) float32 {
 	return float32(min(max(x, -1e6), 1e6))
 }
 
-// draw paints the grid, the lines and the bars of states at w by h pixels.
-func (r *chartRenderer) draw(w, h int) image.Image {
+// draw returns the picture of the lines at w by h pixels.
+func (r *chartRenderer) draw(w, h int) image.Image { return r.pix.safely(w, h, r.paint) }
+
+// paint draws the grid, the lines and the bars of states at w by h pixels.
+func (r *chartRenderer) paint(w, h int) image.Image {
 	p := &r.pix
 	if !r.stale && p.img != nil && p.img.Rect.Dx() == w && p.img.Rect.Dy() == h {
 		return p.img
@@ -520,9 +561,10 @@ func (r *chartRenderer) draw(w, h int) image.Image {
 	r.stale = false
 	p.clear(w, h)
 	grid := themeColor(theme.ColorNameSeparator)
-	scale := float32(w) / float32(max(r.area.Dx(), 1))
+	scale := density(w, float32(r.area.Dx()))
 	thin := max(1, int(scale+0.25))
-	plot := int(float32(r.plot)*scale + 0.5)
+	plot := min(max(int(float32(r.plot)*scale+0.5), 0), p.img.Rect.Dy())
+	lines := image.Rect(0, 0, w, plot)
 	for _, t := range r.ticks {
 		x := floor(r.x(t.at) * scale)
 		p.fill(image.Rect(x, 0, x+thin, h), grid)
@@ -533,7 +575,7 @@ func (r *chartRenderer) draw(w, h int) image.Image {
 			p.fill(image.Rect(0, y, w, y+thin), grid)
 		}
 	}
-	p.clip = image.Rect(0, 0, w, plot)
+	p.within(lines)
 	r.points = r.points[:0]
 	var ends [][2]int // of each line in r.points
 	for i, l := range r.c.lines {
@@ -547,7 +589,7 @@ func (r *chartRenderer) draw(w, h int) image.Image {
 	lane := 0
 	for i, l := range r.c.lines {
 		if l.Kind == core.Number {
-			p.clip = image.Rect(0, 0, w, plot)
+			p.within(lines)
 			r.drawLine(l, r.points[ends[i][0]:ends[i][1]], scale)
 			continue
 		}
@@ -558,7 +600,13 @@ func (r *chartRenderer) draw(w, h int) image.Image {
 	}
 	p.clip = p.img.Rect
 	if r.c.focused {
-		p.fill(image.Rect(0, h-2*thin, w, h), themeColor(theme.ColorNamePrimary))
+		frame := themeColor(theme.ColorNameFocus)
+		for _, side := range []image.Rectangle{
+			image.Rect(0, 0, w, thin), image.Rect(0, h-thin, w, h),
+			image.Rect(0, thin, thin, h-thin), image.Rect(w-thin, thin, w, h-thin),
+		} {
+			p.fill(side, frame)
+		}
 	}
 	return p.img
 }

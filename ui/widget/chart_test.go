@@ -388,8 +388,8 @@ func TestVerticesKeepExtremes(t *testing.T) {
 	for _, v := range vs {
 		top = min(top, v.top)
 	}
-	if top != 10 {
-		t.Errorf("the highest value is drawn at %v, want 10", top)
+	if want := newScale(0, 10, 5).y(9, 100); top != want {
+		t.Errorf("the highest value is drawn at %v, want %v", top, want)
 	}
 }
 
@@ -643,8 +643,94 @@ func FuzzChart(f *testing.F) {
 		bools.Kind = core.Boolean
 		v := Latest(time.Duration(at), noon)
 		c.SetLines([]Line{{Trace: tr, Unit: "W"}, {Trace: bools, Color: 3}}, v)
-		c.drawn.draw(200, 120)
+		c.drawn.paint(200, 120)
+		c.drawn.paint(int(at%700), int(step%700))
 	})
+}
+
+// TestGapsStayWhenPanned: another part of the same readings has another usual
+// step, but not other gaps.
+func TestGapsStayWhenPanned(t *testing.T) {
+	every := func(n int, step, end time.Duration) core.Trace {
+		tr := wave(n, step, noon.Add(end), func(int) float64 { return 5 })
+		tr.Series = "blue/lab/kit-1/temperature"
+		return tr
+	}
+	slow := every(20, 10*time.Second, -100*time.Second)
+	fast := every(100, time.Second, 0)
+	both := slow
+	both.Step, both.Spans = time.Second, append(append([]core.Span(nil), slow.Spans...), fast.Spans...)
+	few := every(3, time.Hour, 0)
+
+	c := NewChart()
+	c.Now = func() time.Time { return noon }
+	v := Latest(5*time.Minute, noon)
+	gaps := func(tr core.Trace) int {
+		c.SetLines([]Line{{Trace: tr}}, v)
+		n := -1
+		for _, p := range vertices(nil, c.lines[0].Trace, v, newScale(0, 10, 5), 4000, 100) {
+			if p.after {
+				n++
+			}
+		}
+		return n
+	}
+	if n := gaps(slow); n != 0 {
+		t.Fatalf("%d gaps between regular readings", n)
+	}
+	if n := gaps(both); n != 0 {
+		t.Errorf("panned: %d gaps where there were none", n)
+	}
+	gaps(few)
+	if got := c.lines[0].Step; got != 10*time.Second {
+		t.Errorf("three readings made the usual step %v", got)
+	}
+	c.SetLines(nil, v)
+	if n := gaps(both); n == 0 {
+		t.Error("another chart knows of the first")
+	}
+}
+
+// TestFocusIsAFrame: not a line along the time axis, where it looks like data.
+func TestFocusIsAFrame(t *testing.T) {
+	variant(t, theme.VariantLight)
+	c := shown(t, demoLines()[:1], fyne.NewSize(400, 300))
+	at := func(x, y int) color.Color { return c.drawn.draw(200, 100).At(x, y) }
+	before := [2]color.Color{at(199, 47), at(100, 99)}
+	c.FocusGained()
+	if at(199, 47) == before[0] || at(100, 99) == before[1] {
+		t.Error("the frame does not go around")
+	}
+	if got := color.NRGBAModel.Convert(at(199, 47)).(color.NRGBA); got.A > 160 {
+		t.Errorf("the frame is %v: too loud", got)
+	}
+}
+
+// TestLaneTellsItsNewest: as the legend does for numbers.
+func TestLaneTellsItsNewest(t *testing.T) {
+	variant(t, theme.VariantLight)
+	mode := core.Trace{Kind: core.Text, Texts: []core.Reading{
+		{At: noon.Add(-300 * time.Second), Text: "auto"}, {At: noon.Add(-200 * time.Second), Text: "\x00"}, {At: noon.Add(-time.Second), Text: "error: sensor missing"},
+	}}
+	c := shown(t, []Line{{Trace: mode, Title: "mode"}}, fyne.NewSize(600, 200))
+	var texts []string
+	for _, x := range c.drawn.texts[:c.drawn.used] {
+		texts = append(texts, x.Text)
+	}
+	all := strings.Join(texts, "\n")
+	for _, want := range []string{"error: sensor missing", "‹NUL›"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q; there are:\n%s", want, all)
+		}
+	}
+}
+
+// TestValueAtTheLimitIsSeenWhole: half of it would be hidden otherwise.
+func TestValueAtTheLimitIsSeenWhole(t *testing.T) {
+	s := newScale(0, 100, 5)
+	if top, bottom := s.y(100, 200), s.y(0, 200); top < 4 || bottom > 196 || s.hi != 100 {
+		t.Errorf("100 is at %v and 0 at %v of 200, up to %v", top, bottom, s.hi)
+	}
 }
 
 // room is what a wall of charts shows at each update.

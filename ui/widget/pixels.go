@@ -2,10 +2,41 @@ package widget
 
 import (
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/color"
 	"math"
+	"runtime/debug"
+
+	"fyne.io/fyne/v2"
 )
+
+// Broken is told of a panic while a picture was drawn, on the UI goroutine; it
+// must not panic or touch a widget. The picture is empty then: the painter
+// calls from outside all screens, where a panic ends the program. Whoever runs
+// the window sets it, before anything is shown.
+var Broken = func(value any, stack []byte) {
+	fyne.LogError(fmt.Sprintf("drawing: %v\n%s", value, stack), nil)
+}
+
+// safely returns what paint draws at w by h pixels, or an empty picture where
+// it panics.
+func (p *pixels) safely(w, h int, paint func(w, h int) image.Image) (img image.Image) {
+	defer func() {
+		if r := recover(); r != nil {
+			*p = pixels{} // the mask may be half full
+			p.clear(w, h)
+			img = p.img
+			Broken(r, debug.Stack())
+		}
+	}()
+	return paint(w, h)
+}
+
+// density returns how many pixels a unit has where width units are w pixels.
+func density(w int, width float32) float32 {
+	return min(max(float32(w)/max(width, 1), 0.25), 16)
+}
 
 // pixels is a picture that is drawn anew many times into the same memory.
 // Lines and dots are gathered in a mask first, which ink then puts down in one
@@ -19,6 +50,7 @@ type pixels struct {
 
 // clear makes the picture w by h pixels, all transparent.
 func (p *pixels) clear(w, h int) {
+	w, h = max(w, 0), max(h, 0)
 	if p.img == nil || p.img.Rect.Dx() != w || p.img.Rect.Dy() != h {
 		p.img = image.NewRGBA(image.Rect(0, 0, w, h))
 		p.mask = make([]uint8, w*h)
@@ -28,6 +60,9 @@ func (p *pixels) clear(w, h int) {
 	p.dirty = image.Rectangle{}
 	p.clip = p.img.Rect
 }
+
+// within restricts what is drawn to what of r is in the picture.
+func (p *pixels) within(r image.Rectangle) { p.clip = r.Intersect(p.img.Rect) }
 
 // over puts c, covered to a of 255, on the four bytes of a pixel.
 func over(pix []uint8, c color.NRGBA, a uint32) {
@@ -58,7 +93,7 @@ func (p *pixels) fill(r image.Rectangle, c color.NRGBA) {
 // column paints a strip one pixel wide from y0 down to y1, with soft ends.
 func (p *pixels) column(x int, y0, y1 float32, c color.NRGBA) {
 	y0, y1 = max(y0, float32(p.clip.Min.Y)), min(y1, float32(p.clip.Max.Y))
-	if x < p.clip.Min.X || x >= p.clip.Max.X || y0 >= y1 {
+	if x < p.clip.Min.X || x >= p.clip.Max.X || !(y0 < y1) { // one may be no number
 		return
 	}
 	for y := int(y0); y < p.clip.Max.Y && float32(y) < y1; y++ {
@@ -70,8 +105,11 @@ func (p *pixels) column(x int, y0, y1 float32, c color.NRGBA) {
 // line draws a stroke with round ends into the mask.
 func (p *pixels) line(x0, y0, x1, y1, width float32) {
 	half := width / 2
+	if sum := x0 + y0 + x1 + y1 + half; sum-sum != 0 { // not finite
+		return
+	}
 	box := p.clip.Inset(-int(half) - 2)
-	if !within(&x0, &y0, &x1, &y1, box) {
+	if !crop(&x0, &y0, &x1, &y1, box) {
 		return
 	}
 	dx, dy := x1-x0, y1-y0
@@ -146,6 +184,7 @@ func (p *pixels) dot(cx, cy, radius float32) {
 // arrow draws a triangle of that size into the mask, with its tip at (x, y),
 // pointing up where size is positive and down where it is negative.
 func (p *pixels) arrow(x, y, size float32) {
+	size = min(max(size, -1000), 1000)
 	for i := float32(0); i < abs(size); i++ {
 		half := i * 0.6
 		row := y + i*size/abs(size)
@@ -173,9 +212,9 @@ func (p *pixels) ink(c color.NRGBA) {
 	p.dirty = image.Rectangle{}
 }
 
-// within cuts a line to what of it is in box and reports whether that is
+// crop cuts a line to what of it is in box and reports whether that is
 // anything (Liang and Barsky), so that a value far off costs nothing.
-func within(x0, y0, x1, y1 *float32, box image.Rectangle) bool {
+func crop(x0, y0, x1, y1 *float32, box image.Rectangle) bool {
 	dx, dy := *x1-*x0, *y1-*y0
 	from, to := float32(0), float32(1)
 	for _, e := range [4][2]float32{
@@ -206,4 +245,15 @@ func abs(v float32) float32 {
 	return v
 }
 
-func floor(v float32) int { return int(math.Floor(float64(v))) }
+// floor returns the pixel that v is in, or one far off on all machines alike
+// where v is too large or no number.
+func floor(v float32) int {
+	const far = 1 << 30
+	switch {
+	case !(v > -far):
+		return -far
+	case v > far:
+		return far
+	}
+	return int(math.Floor(float64(v)))
+}

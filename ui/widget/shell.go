@@ -21,7 +21,8 @@ type Shell interface {
 	// TellUndo shows one line for ten seconds with a button that runs undo as Do would.
 	TellUndo(text string, undo func(ctx context.Context) error)
 	// Go shows the screen with that name: "home", "rooms", "messages", "accounts", "settings".
-	Go(screen string)
+	// What follows a slash, as in "accounts/kits/kit-1", goes to the screen's Open, where it has one.
+	Go(path string)
 	// Window is the window, for dialogs and the clipboard.
 	Window() fyne.Window
 }

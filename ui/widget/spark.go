@@ -53,7 +53,10 @@ func (s *Spark) Refresh() {
 // MinSize is part of fyne.CanvasObject.
 func (s *Spark) MinSize() fyne.Size { return fyne.NewSize(60, 24) }
 
-func (s *Spark) draw(w, h int) image.Image {
+func (s *Spark) draw(w, h int) image.Image { return s.pix.safely(w, h, s.paint) }
+
+// paint draws the readings w by h pixels large.
+func (s *Spark) paint(w, h int) image.Image {
 	p := &s.pix
 	if !s.stale && p.img != nil && p.img.Rect.Dx() == w && p.img.Rect.Dy() == h {
 		return p.img
@@ -69,7 +72,7 @@ func (s *Spark) draw(w, h int) image.Image {
 	}
 	t := sparkTrace(s.readings, s.kind)
 	v := View{From: s.readings[0].At, To: s.readings[len(s.readings)-1].At}
-	scale := float32(w) / s.Size().Width
+	scale := density(w, s.Size().Width)
 	if s.kind == core.Boolean {
 		s.strip(t, v, ink, scale)
 	} else {
@@ -81,9 +84,7 @@ func (s *Spark) draw(w, h int) image.Image {
 func (s *Spark) line(t core.Trace, v View, ink color.NRGBA, scale float32) {
 	p := &s.pix
 	lo, hi, _ := robust(samples(nil, t.Spans))
-	if hi <= lo {
-		lo, hi = lo-1, hi+1
-	}
+	lo, hi = widen(lo, hi)
 	edge := 3 * scale
 	w, h := float32(p.clip.Dx())-2*edge, float32(p.clip.Dy())-2*edge
 	points := vertices(nil, t, v, valueScale{lo: lo, hi: hi}, w, h)
@@ -93,7 +94,7 @@ func (s *Spark) line(t core.Trace, v View, ink color.NRGBA, scale float32) {
 		if i+1 < len(points) && !points[i+1].after {
 			b := points[i+1]
 			p.line(edge+a.x, edge+a.mid, edge+b.x, edge+b.mid, 1.5*scale)
-			for x := floor(edge + a.x + 0.5); x < floor(edge+b.x+0.5); x++ {
+			for x := max(floor(edge+a.x+0.5), 0); x < min(floor(edge+b.x+0.5), p.clip.Max.X); x++ {
 				y := a.mid + (b.mid-a.mid)*(float32(x)+0.5-edge-a.x)/(b.x-a.x)
 				p.column(x, edge+max(y, 0), float32(p.clip.Dy()), area)
 			}

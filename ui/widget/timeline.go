@@ -46,7 +46,7 @@ func States(t core.Trace, end time.Time) []State {
 	}
 	if t.Kind == core.Text {
 		for _, r := range t.Texts {
-			add(r.At, r.Text, 1)
+			add(r.At, OneLine(r.Text), 1)
 		}
 	} else {
 		for _, s := range t.Spans {
@@ -167,7 +167,8 @@ func stateColors(l Line, states []State) func(State) color.NRGBA {
 	return func(s State) color.NRGBA { return LineColor(colors[s.Word]) }
 }
 
-// lanes writes the titles of the bars of states, and the words inside them.
+// lanes writes the titles of the bars of states with the newest state, and the
+// words inside them.
 func (r *chartRenderer) lanes() {
 	ink := themeColor(theme.ColorNameForeground)
 	left := float32(r.area.Min.X)
@@ -178,8 +179,13 @@ func (r *chartRenderer) lanes() {
 		}
 		top := float32(r.area.Min.Y + r.lanesAt + lane*r.lane)
 		lane++
-		r.text(cut(l.Title, float32(r.area.Dx())), left, top, ink, fyne.TextAlignLeading)
 		states := r.states(l)
+		newest := "" // as the legend of numbers has it
+		if n := len(states); n > 0 {
+			newest = cut(states[n-1].Word, float32(r.area.Dx())/2)
+		}
+		r.text(newest, float32(r.area.Max.X), top, ink, fyne.TextAlignTrailing)
+		r.text(cut(l.Title, float32(r.area.Dx())-textWidth(newest, chartText)-10), left, top, ink, fyne.TextAlignLeading)
 		ink := stateColors(l, states)
 		middle := top + laneTitle + float32(r.lane-laneTitle-laneGap)/2 - 8
 		for _, s := range states {

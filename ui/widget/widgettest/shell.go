@@ -15,7 +15,7 @@ type Shell struct {
 	T       testing.TB
 	Win     fyne.Window
 	Told    []string // lines shown
-	Gone    string   // the screen last gone to
+	Gone    string   // the path last gone to
 	Err     error    // the last error shown
 	Undo    func(ctx context.Context) error
 	Reloads int
@@ -47,8 +47,8 @@ func (s *Shell) TellUndo(text string, undo func(context.Context) error) {
 	s.Undo = undo
 }
 
-// Go keeps the name.
-func (s *Shell) Go(screen string) { s.Gone = screen }
+// Go keeps the path.
+func (s *Shell) Go(path string) { s.Gone = path }
 
 // Window returns the window.
 func (s *Shell) Window() fyne.Window { return s.Win }
