@@ -22,7 +22,7 @@ type picker struct {
 	found  []*entry // what of it the search leaves
 	chosen []core.Series
 	list   *fw.List
-	search *fw.Entry
+	search *widget.Entry
 	count  *fw.Label
 	teams  *fw.Button
 }
@@ -54,7 +54,7 @@ func newPicker(d *detail) *picker {
 		p.list.UnselectAll()
 		p.toggle(p.found[i].Series)
 	}
-	p.search = fw.NewEntry()
+	p.search = widget.NewEntry()
 	p.search.SetPlaceHolder(lang.L("Search rooms, kits and topics"))
 	p.search.OnChanged = p.find
 	p.count = fw.NewLabel("")

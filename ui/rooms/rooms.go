@@ -61,7 +61,7 @@ type Screen struct {
 	overview fyne.CanvasObject
 	empty    *fyne.Container
 	team     *fw.Select
-	search   *fw.Entry
+	search   *widget.Entry
 	content  *fyne.Container
 }
 
@@ -76,7 +76,7 @@ func New(h History, t Teams, shell widget.Shell) *Screen {
 	s.grid = newGrid(s.Open)
 	s.detail = newDetail(s)
 
-	s.search = fw.NewEntry()
+	s.search = widget.NewEntry()
 	s.search.SetPlaceHolder(lang.L("Search"))
 	s.search.ActionItem = fw.NewIcon(theme.SearchIcon())
 	s.search.OnChanged = func(text string) {

@@ -90,7 +90,7 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 		widget.Card(lang.L("Window"), container.NewVBox(
 			widget.Field(lang.L("Language"), s.language, ""),
 			widget.Field(lang.L("Colours"), s.theme, ""),
-			widget.Field(lang.L("Size of everything"), s.scale, lang.L("For a projector, 150 % or more. Ctrl + and Ctrl − do the same.")),
+			widget.Field(lang.L("Size of everything"), s.scale, lang.L("For a projector, 150 % or more. Ctrl + and Ctrl - do the same.")),
 		)),
 		widget.Card(lang.L("Readings"), container.NewVBox(
 			widget.Field(lang.L("Keep readings for"), s.days, lang.L("Older readings are removed.")),
