@@ -271,6 +271,20 @@ func (r *rig) wants(b *box, want ...string) {
 	})
 }
 
+// away waits until the broker has seen that a client is gone. What it sends
+// before that is rightly sent again, with DUP.
+func (r *rig) away(id string) {
+	r.t.Helper()
+	eventually(r.t, func() (string, bool) {
+		for _, c := range r.Clients() {
+			if c.ID == id && c.Connected {
+				return id + " is still connected", false
+			}
+		}
+		return "", true
+	})
+}
+
 func TestDelivery(t *testing.T) {
 	r := start(t, newMemory())
 	var got box
@@ -332,6 +346,7 @@ func TestDurableSession(t *testing.T) {
 	s := r.dial(r.options("sub").SetCleanSession(false), &box{})
 	r.ok(s.Subscribe("q/#", 2, nil))
 	s.Disconnect(100)
+	r.away("sub")
 	p := r.dial(r.options("pub"), nil)
 	var want []string
 	for i := range 300 {
@@ -355,6 +370,7 @@ func TestDurableSession(t *testing.T) {
 		return fmt.Sprintf("%d still owed", len(store.owed)), len(store.owed) == 0
 	})
 	s.Disconnect(100)
+	r.away("sub")
 	r.dial(r.options("sub"), &got) // a clean session forgets
 	p = r.dial(r.options("pub"), nil)
 	r.ok(p.Publish("q/1", 1, false, "nobody"))
@@ -373,6 +389,7 @@ func TestAcknowledgedMeansStored(t *testing.T) {
 	s := r.dial(r.options("sub").SetCleanSession(false), &box{})
 	r.ok(s.Subscribe("d/#", 1, nil))
 	s.Disconnect(100)
+	r.away("sub")
 	p, other := r.dial(r.options("pub"), nil), r.dial(r.options("other"), nil)
 	store.held.Lock()
 	token := p.Publish("d/x", 1, false, "kept")

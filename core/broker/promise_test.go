@@ -127,7 +127,7 @@ func TestWaitingIsBounded(t *testing.T) {
 				}
 			}
 		}()
-		eventually(t, func() (string, bool) { return "still there", !r.sessions["away"].online.Load() })
+		r.away("away")
 		n := 3 * maxQueue / (perMessage + payload)
 		for range n {
 			if err := r.Broker.Publish(t.Context(), core.Message{Topic: "k", Payload: make([]byte, payload), QoS: 1, From: 1}); err != nil {
