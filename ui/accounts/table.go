@@ -51,7 +51,7 @@ func newTable(titles []string, weights []float32, actions []fyne.CanvasObject, e
 	t.list = fw.NewList(
 		func() int { return len(t.shown) },
 		func() fyne.CanvasObject {
-			cells := container.New(shares(weights))
+			cells := widget.Row(weights)
 			for range weights {
 				cells.Add(widget.Cell(""))
 			}
@@ -80,7 +80,7 @@ func newTable(titles []string, weights []float32, actions []fyne.CanvasObject, e
 		t.onSelect(t.selected)
 	}
 
-	head := container.New(shares(weights))
+	head := widget.Row(weights)
 	for _, title := range titles {
 		l := widget.Cell(title)
 		l.Importance = fw.LowImportance
@@ -151,29 +151,4 @@ func either(first bool, one, other fyne.CanvasObject) {
 		one.Hide()
 		other.Show()
 	}
-}
-
-// shares lays objects out in a row by their shares of the width.
-type shares []float32
-
-func (s shares) Layout(objects []fyne.CanvasObject, size fyne.Size) {
-	var all, x float32
-	for _, w := range s {
-		all += w
-	}
-	for i, o := range objects {
-		w := size.Width * s[i] / all
-		o.Move(fyne.NewPos(x, 0))
-		o.Resize(fyne.NewSize(w, size.Height))
-		x += w
-	}
-}
-
-func (s shares) MinSize(objects []fyne.CanvasObject) fyne.Size {
-	var m fyne.Size
-	for _, o := range objects {
-		m.Height = max(m.Height, o.MinSize().Height)
-		m.Width += o.MinSize().Width
-	}
-	return m
 }

@@ -238,7 +238,7 @@ func (i *inspector) draw() {
 	case i.now == asHex:
 		i.body.SetBytes(part)
 	default:
-		i.body.SetText(visible(part, true))
+		i.body.SetText(widget.Visible(string(part), true))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"homeroom/core"
 	"homeroom/core/topic"
+	"homeroom/ui/widget"
 )
 
 // house is a broker and a history in memory: a ring of messages and the newest
@@ -336,10 +337,10 @@ func TestVisible(t *testing.T) {
 		{"a\u202eb\u200b", "a‹U+202E›b‹U+200B›", "a‹U+202E›b‹U+200B›"},
 		{"<b>no</b>", "<b>no</b>", "<b>no</b>"},
 	} {
-		if got := visible([]byte(c.in), false); got != c.line {
+		if got := widget.Visible(c.in, false); got != c.line {
 			t.Errorf("%q on a line = %q, want %q", c.in, got, c.line)
 		}
-		if got := visible([]byte(c.in), true); got != c.text {
+		if got := widget.Visible(c.in, true); got != c.text {
 			t.Errorf("%q = %q, want %q", c.in, got, c.text)
 		}
 	}
@@ -351,7 +352,7 @@ func TestVisible(t *testing.T) {
 func FuzzVisible(f *testing.F) {
 	f.Add([]byte("a\x00\xff\u202e"), 2)
 	f.Fuzz(func(t *testing.T, p []byte, n int) {
-		if s := visible(p, false); strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x202e }) {
+		if s := widget.Visible(string(p), false); strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x202e }) {
 			t.Errorf("%q shows as %q", p, s)
 		}
 		if n = max(4, min(n, 1000)); len(cut(p, n)) > n || !bytes.HasPrefix(p, cut(p, n)) {

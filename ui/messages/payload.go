@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"homeroom/assets/lang"
+	"homeroom/ui/widget"
 )
 
 // shownBytes is how much of a payload is shown. All of it is copied.
@@ -17,37 +17,6 @@ const shownBytes = 32 << 10
 
 // maxJSON is the largest payload that is read as JSON.
 const maxJSON = 512 << 10
-
-// controls are the names of the characters below the space.
-var controls = strings.Fields("NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US")
-
-// visible returns text as a person can see it: control characters by name as
-// ‹ESC›, marks that turn or hide text by number as ‹U+202E›, and bytes that are
-// not UTF-8 as ‹0xFF›. Line ends and tabs stay where lines is true.
-func visible(text []byte, lines bool) string {
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, "‹0x%02X›", text[0])
-		case lines && r == '\n':
-			b.WriteByte('\n')
-		case lines && r == '\t':
-			b.WriteString("    ")
-		case r < ' ':
-			b.WriteString("‹" + controls[r] + "›")
-		case r == 0x7f:
-			b.WriteString("‹DEL›")
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp):
-			fmt.Fprintf(&b, "‹U+%04X›", r)
-		default:
-			b.WriteRune(r)
-		}
-		text = text[n:]
-	}
-	return b.String()
-}
 
 // cut returns at most n bytes of payload, not ending within a character.
 func cut(payload []byte, n int) []byte {
@@ -66,9 +35,9 @@ func cut(payload []byte, n int) []byte {
 func brief(payload []byte) string {
 	const enough = 240
 	if len(payload) <= enough {
-		return visible(payload, false)
+		return widget.Visible(string(payload), false)
 	}
-	return visible(cut(payload, enough), false) + "…"
+	return widget.Visible(string(cut(payload, enough)), false) + "…"
 }
 
 // isText reports whether payload can be written in an entry as it is.

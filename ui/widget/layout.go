@@ -12,11 +12,6 @@ func Columns(min float32, objects ...fyne.CanvasObject) *fyne.Container {
 	return container.New(&columns{min: min}, objects...)
 }
 
-// Narrow keeps content at most max wide, at the left.
-func Narrow(max float32, content fyne.CanvasObject) fyne.CanvasObject {
-	return container.New(narrow{max}, content)
-}
-
 // Middle keeps content at most max wide, in the middle.
 func Middle(max float32, objects ...fyne.CanvasObject) fyne.CanvasObject {
 	return container.New(column{max}, objects...)
@@ -39,18 +34,6 @@ func (p pad) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	}
 	return m.AddWidthHeight(2*p.by, 2*p.by)
 }
-
-// narrow keeps its objects at most max wide, at the left.
-type narrow struct{ max float32 }
-
-func (n narrow) Layout(objects []fyne.CanvasObject, size fyne.Size) {
-	for _, o := range objects {
-		o.Move(fyne.Position{})
-		o.Resize(fyne.NewSize(min(size.Width, n.max), size.Height))
-	}
-}
-
-func (n narrow) MinSize(objects []fyne.CanvasObject) fyne.Size { return pad{}.MinSize(objects) }
 
 // column stacks its objects in a column at most max wide, in the middle.
 type column struct{ max float32 }

@@ -14,14 +14,18 @@ var controls = strings.Fields("NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF C
 
 // Visible returns text as a person can see it: control characters by name as
 // ‹ESC›, marks that turn or hide text by number as ‹U+202E›, and bytes that are
-// not UTF-8 as ‹0xFF›.
-func Visible(text string) string {
+// not UTF-8 as ‹0xFF›. Line ends and tabs stay where lines is true.
+func Visible(text string, lines bool) string {
 	var b strings.Builder
 	for len(text) > 0 {
 		r, n := utf8.DecodeRuneInString(text)
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, "‹0x%02X›", text[0])
+		case lines && r == '\n':
+			b.WriteByte('\n')
+		case lines && r == '\t':
+			b.WriteString("    ")
 		case r < ' ':
 			b.WriteString("‹" + controls[r] + "›")
 		case r == 0x7f:
@@ -50,5 +54,5 @@ func OneLine(text string) string {
 	if text = strings.Join(strings.Fields(text), " "); text == "" {
 		return lang.L("(empty)")
 	}
-	return Visible(text)
+	return Visible(text, false)
 }
