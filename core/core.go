@@ -5,6 +5,7 @@
 package core
 
 import (
+	"cmp"
 	"time"
 
 	"homeroom/core/topic"
@@ -35,8 +36,16 @@ type Account struct {
 	Role     Role
 	Team     topic.ID // the team's name, or empty
 	Disabled bool
+	// Mounted puts what the account calls its topics into its team's branch:
+	// what it publishes as state_led is blue/state_led to everybody else, and
+	// blue/state_led reaches it as state_led. A name that begins with a branch
+	// that the account knows by name (a team's, or the first level of one of its
+	// grants) is a real name and stays as it is. It needs a team.
+	Mounted bool
+	// Limits are its own; a zero is as the settings say.
+	Limits Limits
 	// Version rises with every change that must end what the account has
-	// open: password, secret, role, team, disabled. It starts at 1.
+	// open: password, secret, role, team, mount, disabled. It starts at 1.
 	Version int64
 	Created time.Time
 }
@@ -47,6 +56,22 @@ func (a Account) Title() string {
 		return a.Label
 	}
 	return string(a.Name)
+}
+
+// Limits bound what one account may ask of the broker, over all its
+// connections. In Settings they hold for every account.
+type Limits struct {
+	Messages    int // published in a second; more are taken later, none is dropped
+	Bytes       int // published in a second, likewise
+	Connections int // at once
+	Queue       int // bytes that may wait for one session that is away or slow
+	Packet      int // bytes of one MQTT packet
+}
+
+// Or returns l with what is zero taken from d.
+func (l Limits) Or(d Limits) Limits {
+	return Limits{cmp.Or(l.Messages, d.Messages), cmp.Or(l.Bytes, d.Bytes), cmp.Or(l.Connections, d.Connections),
+		cmp.Or(l.Queue, d.Queue), cmp.Or(l.Packet, d.Packet)}
 }
 
 // Team is a group of people and kits. Its name is the branch of its topics.
@@ -219,20 +244,57 @@ type Refusal struct {
 	Say Sentence
 }
 
+// Watch chooses what the packet record listens to. The zero Watch is nothing.
+type Watch struct {
+	Client string       // only the connections of this MQTT Client Identifier; "" is every client
+	Filter topic.Filter // only messages on these topics, and their acknowledgements; "" is every packet
+}
+
+// Packet is one MQTT Control Packet that was seen on a client's connection.
+// Nobody changes it once it is handed on.
+type Packet struct {
+	N       uint64 // rises by one a packet, from 1
+	At      time.Time
+	Client  string
+	Account AccountID
+	In      bool   // from the client to the broker
+	Type    string // "CONNECT", "PUBLISH", … as in the specification
+	QoS     byte   // of a PUBLISH, or of the one that this packet answers
+	Dup     bool
+	Retain  bool
+	ID      uint16 // Packet Identifier, 0 where there is none
+	Topic   string // of a PUBLISH as it is on the wire; the filters of a SUBSCRIBE, joined with spaces
+	Payload []byte // of a PUBLISH, at most 256 bytes of it
+	Size    int    // of the whole packet in bytes
+	// Reason is the MQTT reason code, or the return code of MQTT 3.
+	Reason byte
+	// State is where the flow of this message stands after the packet: "sent",
+	// "received" (PUBREC), "released" (PUBREL), "done", or "" outside a flow.
+	State string
+}
+
 // Settings is what a person can set for the whole program.
 type Settings struct {
 	Language  string  // "en", "fr", "ko"; "" follows the system
 	Theme     string  // "light", "dark"; "" follows the system
 	Scale     float64 // of the window, 0.5 to 3; 0 follows the system
 	MQTT      string  // address for MQTT over TCP, ":1883"
+	MQTTS     string  // address for MQTT over TLS, ":8883"; "-" is none
 	HTTP      string  // address of the page, ":8080"
 	KeepDays  int     // readings older than this are removed; 0 keeps all
 	KeepBytes int64   // history.db is kept below this size; 0 is no bound
+	Limits    Limits  // of every account that has none of its own
 }
 
 // DefaultSettings returns the settings of a new installation.
 func DefaultSettings() Settings {
-	return Settings{MQTT: ":1883", HTTP: ":8080", KeepDays: 365, KeepBytes: 4 << 30}
+	return Settings{MQTT: ":1883", MQTTS: ":8883", HTTP: ":8080", KeepDays: 365, KeepBytes: 4 << 30, Limits: DefaultLimits()}
+}
+
+// DefaultLimits returns limits that a class does not meet: a kit that publishes
+// as fast as it can stays below them.
+func DefaultLimits() Limits {
+	return Limits{Messages: 10_000, Bytes: 16 << 20, Connections: 200, Queue: 16 << 20, Packet: 4 << 20}
 }
 
 // Info is what does not change while the program runs.
@@ -240,6 +302,7 @@ type Info struct {
 	Version string
 	Data    string // folder that holds everything
 	MQTT    string // bound address, "127.0.0.1:1883"
+	MQTTS   string // bound address of MQTT over TLS, or ""
 	Page    string // bound address of the page
 	Open    bool   // everybody may do everything
 }
@@ -247,6 +310,7 @@ type Info struct {
 // Addresses is where other machines reach this program, best first. They are
 // read anew each time: a laptop changes networks.
 type Addresses struct {
-	MQTT []string // "192.168.1.20:1883"
-	Page []string // "http://192.168.1.20:8080/"
+	MQTT  []string // "192.168.1.20:1883"
+	MQTTS []string // "192.168.1.20:8883"; none without TLS
+	Page  []string // "http://192.168.1.20:8080/"
 }

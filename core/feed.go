@@ -15,6 +15,7 @@ const (
 	RefusalsChanged                    // somebody was refused something
 	MessagesChanged                    // a message arrived
 	SettingsChanged                    // settings, or how a series is described
+	PacketsChanged                     // a watched packet was seen
 )
 
 // Feed carries changes from the parts that own state to those that show it.

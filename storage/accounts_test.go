@@ -85,11 +85,11 @@ func TestAccountsSurviveRestart(t *testing.T) {
 		t.Error("a claim code for a claimed class")
 	}
 	for name, secret := range map[string]string{"mrs-kim": "another horse", "kit-1": secret} {
-		if _, err := again.Authenticate(t.Context(), name, secret, "10.0.0.1"); err != nil {
+		if _, err := again.Authenticate(t.Context(), name, secret, "", "10.0.0.1"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := again.Authorize(kit.ID, core.Publish, "blue/lamp"); err != nil {
+	if _, err := again.Authorize(kit.ID, core.Publish, "blue/lamp"); err != nil {
 		t.Error(err)
 	}
 	next, _, err := again.Add(t.Context(), core.Account{Name: "next", Role: core.Kit}, "")
@@ -140,7 +140,7 @@ func TestAccountsOfAnotherProcess(t *testing.T) {
 			t.Fatal("never saw the kit")
 		}
 	}
-	if _, err := here.Authenticate(ctx, "kit-1", secret, ""); err != nil {
+	if _, err := here.Authenticate(ctx, "kit-1", secret, "", ""); err != nil {
 		t.Error(err)
 	}
 	if err := here.AddTeam(ctx, core.Team{Name: "kit-1"}); !errors.Is(err, core.ErrConflict) {

@@ -362,7 +362,7 @@ func TestRemoveTeam(t *testing.T) {
 	if len(c.Grants()) != grants-1 || len(c.Teams()) != 1 {
 		t.Errorf("left: %v, %v", c.Grants(), c.Teams())
 	}
-	if c.Authorize(c.zoe, core.Publish, "blue/x") == nil {
+	if _, err := c.Authorize(c.zoe, core.Publish, "blue/x"); err == nil {
 		t.Error("zoe still publishes to blue")
 	}
 }
@@ -522,7 +522,7 @@ func TestConcurrentUse(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if _, err := c.Authenticate(t.Context(), string(name), secret, "10.0.0.1:4000"); err != nil {
+				if _, err := c.Authenticate(t.Context(), string(name), secret, "", "10.0.0.1:4000"); err != nil {
 					t.Error(err)
 				}
 				c.Authorize(a.ID, core.Subscribe, "#")

@@ -8,19 +8,20 @@ import (
 	"homeroom/core/topic"
 )
 
-// Authorize returns nil if the account may do a to everything f selects. For
-// core.Publish, f is the name published to. It asks memory only and does not
-// allocate when the answer is yes: the broker asks for each message.
+// Authorize returns nil if the account may do a to everything f selects, and
+// the real name of f. For core.Publish, f is the name published to. It asks
+// memory only and does not allocate when the answer is yes and f is real: the
+// broker asks for each message.
 //
 // A no is a core.Problem of core.ErrDenied that says who, what, why, and what
-// to do.
-func (s *Service) Authorize(id core.AccountID, a core.Action, f topic.Filter) error {
+// to do; the real name comes with it.
+func (s *Service) Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error) {
 	v := s.view.Load()
 	m := v.byID[id]
 	if s.mayAny(m, id, a, f) || m != nil && m.may(a, f) {
-		return nil
+		return f, nil
 	}
-	return v.denial(m, id, a, f)
+	return f, v.denial(m, id, a, f)
 }
 
 // mayAny reports whether f is allowed to everybody.

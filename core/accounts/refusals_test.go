@@ -78,7 +78,7 @@ func TestRefuseNeverWaits(t *testing.T) {
 		for i := range 100 {
 			c.Refuse(core.Refusal{Name: fmt.Sprint(i), Addr: fmt.Sprint(i), Say: core.Say("no")})
 		}
-		if err := c.Authorize(c.kit1, core.Publish, "blue/x"); err != nil {
+		if _, err := c.Authorize(c.kit1, core.Publish, "blue/x"); err != nil {
 			t.Error(err)
 		}
 		close(c.store.hold)
@@ -194,7 +194,7 @@ func BenchmarkRefuse(b *testing.B) {
 	c := newClass(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		err := c.Authorize(c.kit1, core.Publish, "red/lamp/set")
+		_, err := c.Authorize(c.kit1, core.Publish, "red/lamp/set")
 		var p *core.Problem
 		errors.As(err, &p)
 		c.Refuse(core.Refusal{Account: c.kit1, Name: "kit-1", Client: "esp", Addr: "10.0.0.5:99", Say: p.Sentence})

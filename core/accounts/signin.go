@@ -13,8 +13,9 @@ import (
 	"homeroom/core/topic"
 )
 
-// Authenticate returns the account with that name and secret. addr is where
-// the try comes from, with or without port.
+// Authenticate returns the account with that name and secret. client is the
+// MQTT Client Identifier it connects with, "" where it is no MQTT client; addr
+// is where the try comes from, with or without port.
 //
 // It fails with core.ErrDenied; an unknown name and a wrong password get the
 // same answer after the same time. Whoever asks also says so with Refuse: only
@@ -23,7 +24,7 @@ import (
 // A random secret cannot be guessed, so the right one is never delayed,
 // whatever else goes on. While everything is open, a name that nobody has
 // is core.Anyone.
-func (s *Service) Authenticate(ctx context.Context, name, secret, addr string) (core.Account, error) {
+func (s *Service) Authenticate(ctx context.Context, name, secret, client, addr string) (core.Account, error) {
 	var m *member
 	if id, err := topic.ParseID(name); err == nil {
 		m = s.view.Load().byName[id]

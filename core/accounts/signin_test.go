@@ -15,7 +15,7 @@ import (
 
 func (c *class) try(t testing.TB, name, secret, addr string) error {
 	t.Helper()
-	_, err := c.Authenticate(t.Context(), name, secret, addr)
+	_, err := c.Authenticate(t.Context(), name, secret, "", addr)
 	return err
 }
 
@@ -52,7 +52,7 @@ func TestAuthenticate(t *testing.T) {
 		{"off", offSecret, 0, "off is disabled"},
 		{"off", "wrong", 0, "wrong"}, // and not that it is disabled
 	} {
-		a, err := c.Authenticate(t.Context(), tt.name, tt.secret, "10.0.0.7:4711")
+		a, err := c.Authenticate(t.Context(), tt.name, tt.secret, "", "10.0.0.7:4711")
 		if tt.want != 0 {
 			if err != nil || a.ID != tt.want {
 				t.Errorf("%q: %v, %v", tt.name, a, err)
@@ -233,7 +233,7 @@ func TestFloodOfNamesLeavesKitsAlone(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := c.Authenticate(ctx, "zoe", password, "10.0.0.1"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Authenticate(ctx, "zoe", password, "", "10.0.0.1"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a waiter whose context ended: %v", err)
 		}
 		<-c.slots
@@ -303,7 +303,7 @@ func TestThrottleIsBounded(t *testing.T) {
 func TestAuthenticateOpen(t *testing.T) {
 	c := newClass(t, func(c *Config) { c.Open = true })
 	for name, want := range map[string]core.AccountID{"": core.Anyone, "whoever": core.Anyone, "zoe": c.zoe} {
-		if a, err := c.Authenticate(t.Context(), name, password, ""); err != nil || a.ID != want {
+		if a, err := c.Authenticate(t.Context(), name, password, "", ""); err != nil || a.ID != want {
 			t.Errorf("%q: %v, %v", name, a, err)
 		}
 	}
@@ -342,7 +342,7 @@ func BenchmarkAuthenticateKit(b *testing.B) {
 	c := newClass(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Authenticate(b.Context(), "kit-1", c.kit1Secret, "10.0.0.1:4711"); err != nil {
+		if _, err := c.Authenticate(b.Context(), "kit-1", c.kit1Secret, "", "10.0.0.1:4711"); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -352,7 +352,7 @@ func BenchmarkAuthenticatePerson(b *testing.B) {
 	c := newClass(b, func(c *Config) { c.Strength = Strong })
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Authenticate(b.Context(), "zoe", password, "10.0.0.1:4711"); err != nil {
+		if _, err := c.Authenticate(b.Context(), "zoe", password, "", "10.0.0.1:4711"); err != nil {
 			b.Fatal(err)
 		}
 	}

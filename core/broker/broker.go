@@ -11,6 +11,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,21 +39,29 @@ const maxConns = 10_000
 
 // Gate decides who may connect and what they may publish and read.
 type Gate interface {
-	// Authenticate returns the account with that name and secret, or core.ErrDenied.
-	Authenticate(ctx context.Context, name, secret, addr string) (core.Account, error)
-	// Authorize is asked once a publish and must not wait for anything.
-	Authorize(id core.AccountID, a core.Action, f topic.Filter) error
-	// Current reports whether what was opened with that version may stay open.
-	Current(id core.AccountID, version int64) bool
+	// Authenticate returns the account with that name and secret, which may use
+	// that MQTT Client Identifier; or core.ErrDenied.
+	Authenticate(ctx context.Context, name, secret, client, addr string) (core.Account, error)
+	// Account returns the account as it is now.
+	Account(id core.AccountID) (core.Account, bool)
+	// Authorize returns the real name of what the account calls f, and nil if it
+	// may do that. Of a real name it returns that name. It is asked once a
+	// publish and must not wait for anything.
+	Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error)
 	// Refuse keeps a refusal for the people it concerns. It must not wait.
 	Refuse(core.Refusal)
 }
 
 // Config is everything a Broker needs.
 type Config struct {
-	Addr  string // "127.0.0.1:0" picks a free port
-	Gate  Gate
-	Store Store
+	Addr string // "127.0.0.1:0" picks a free port
+	// TLS is how TLSAddr is served; nil is not at all.
+	TLS     *tls.Config
+	TLSAddr string
+	// Limits are those of every account that has none of its own.
+	Limits core.Limits
+	Gate   Gate
+	Store  Store
 	// Sink gets every accepted message, in the order in which its client sent
 	// them. It runs on that client's goroutine and must not wait.
 	Sink func(core.Message)
@@ -66,7 +75,7 @@ type Config struct {
 type Broker struct {
 	cfg     Config
 	engine  *mqtt.Server
-	listen  net.Listener
+	listen  []net.Listener // for TCP, and for TLS where there is one
 	journal *journal
 	router  *router
 	started time.Time
@@ -99,25 +108,43 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	if b.engine, err = newEngine(b); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	if b.listen, err = net.Listen("tcp", cfg.Addr); err != nil {
-		return nil, listenFailure(cfg.Addr, err)
+	plain, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, listenFailure(cfg.Addr, "--mqtt", err)
+	}
+	b.listen = append(b.listen, plain)
+	if cfg.TLS != nil {
+		secure, err := net.Listen("tcp", cfg.TLSAddr)
+		if err != nil {
+			return nil, errors.Join(listenFailure(cfg.TLSAddr, "--mqtts", err), b.Close())
+		}
+		b.listen = append(b.listen, tls.NewListener(secure, cfg.TLS))
 	}
 	return b, nil
 }
 
-func listenFailure(addr string, err error) error {
+// listenFailure says why addr cannot be had, and which flag changes it.
+func listenFailure(addr, flag string, err error) error {
 	_, port, splitErr := net.SplitHostPort(addr)
 	if splitErr != nil {
 		return core.Fail(core.ErrInvalid, "{address} is not an address. Write it as host:port, or :1883 for every network.", "address", addr)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048)) { // 10048: Windows' own number
-		return core.Fail(core.ErrConflict, "Port {port} is taken by another program, perhaps another MQTT broker. Stop it, or choose another port with --mqtt.", "port", port)
+		return core.Fail(core.ErrConflict, "Port {port} is taken by another program, perhaps another MQTT broker. Stop it, or choose another port with {flag}.", "port", port, "flag", flag)
 	}
-	return core.Fail(err, "MQTT cannot listen on {address}: {reason}. Choose another port with --mqtt.", "address", addr, "reason", err)
+	return core.Fail(err, "MQTT cannot listen on {address}: {reason}. Choose another port with {flag}.", "address", addr, "reason", err, "flag", flag)
 }
 
 // Addr is the address the broker listens on.
-func (b *Broker) Addr() string { return b.listen.Addr().String() }
+func (b *Broker) Addr() string { return b.listen[0].Addr().String() }
+
+// TLSAddr is the address the broker listens on for TLS, or "".
+func (b *Broker) TLSAddr() string {
+	if len(b.listen) < 2 {
+		return ""
+	}
+	return b.listen[1].Addr().String()
+}
 
 // Run serves clients until ctx ends, then tells them and stores what is owed.
 func (b *Broker) Run(ctx context.Context) error {
@@ -126,12 +153,14 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(b.journal.run)
-	wg.Go(func() { b.accept(&wg) })
+	for _, l := range b.listen {
+		wg.Go(func() { b.accept(l, &wg) })
+	}
 	wg.Go(func() { b.watch(ctx) })
 	wg.Go(func() { b.tend(ctx) })
 	<-ctx.Done()
 	b.stopping.Store(true)
-	err := b.listen.Close()
+	err := b.unbind()
 	b.mu.Lock()
 	for c := range b.conns {
 		c.disconnect(packets.ErrServerShuttingDown)
@@ -152,10 +181,7 @@ func (b *Broker) Run(ctx context.Context) error {
 // never ran. It may be called twice.
 func (b *Broker) Close() (err error) {
 	b.close.Do(func() {
-		if err = b.listen.Close(); errors.Is(err, net.ErrClosed) {
-			err = nil
-		}
-		err = errors.Join(err, b.engine.Close())
+		err = errors.Join(b.unbind(), b.engine.Close())
 	})
 	return err
 }
@@ -172,7 +198,7 @@ func (b *Broker) Publish(ctx context.Context, m core.Message) error {
 	if strings.HasPrefix(string(m.Topic), "$") {
 		return core.Fail(core.ErrDenied, "Topics that begin with $ belong to the broker. Publish to another topic.")
 	}
-	if err := b.cfg.Gate.Authorize(m.From, core.Publish, topic.Filter(m.Topic)); err != nil {
+	if err := b.may(m.From, core.Publish, topic.Filter(m.Topic)); err != nil {
 		return err
 	}
 	m.At = time.Now()
@@ -205,6 +231,16 @@ func (b *Broker) store(m *message, first []Entry) (at uint64) {
 		at = max(at, b.router.retain(m, b.journal))
 	}
 	return max(at, b.router.deliver(m))
+}
+
+// unbind frees the addresses. It may be called twice.
+func (b *Broker) unbind() (err error) {
+	for _, l := range b.listen {
+		if e := l.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }
 
 // Retained returns at most limit retained messages that f selects, in order of topic.
@@ -245,9 +281,9 @@ func (b *Broker) all() []*session {
 
 // accept takes connections until the listener closes. Running out of file
 // descriptors is a pause, not an end.
-func (b *Broker) accept(wg *sync.WaitGroup) {
+func (b *Broker) accept(l net.Listener, wg *sync.WaitGroup) {
 	for pause := 5 * time.Millisecond; ; {
-		raw, err := b.listen.Accept()
+		raw, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -363,6 +399,19 @@ func (b *Broker) publishSys() {
 		b.router.retain(m, nil)
 		b.router.deliver(m)
 	}
+}
+
+// may returns nil if the account may do a to f.
+func (b *Broker) may(id core.AccountID, a core.Action, f topic.Filter) error {
+	_, err := b.cfg.Gate.Authorize(id, a, f)
+	return err
+}
+
+// current reports whether what was opened with that version of the account may
+// stay open.
+func (b *Broker) current(id core.AccountID, version int64) bool {
+	a, ok := b.cfg.Gate.Account(id)
+	return ok && !a.Disabled && a.Version == version
 }
 
 // refuse keeps a refusal for c's side to read.

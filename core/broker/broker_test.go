@@ -122,7 +122,7 @@ type gate struct {
 	refused []core.Refusal
 }
 
-func (g *gate) Authenticate(_ context.Context, name, secret, _ string) (core.Account, error) {
+func (g *gate) Authenticate(_ context.Context, name, secret, _, _ string) (core.Account, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if secret != "right" || name == "" {
@@ -131,19 +131,19 @@ func (g *gate) Authenticate(_ context.Context, name, secret, _ string) (core.Acc
 	return core.Account{ID: core.AccountID(name[0]), Name: topic.ID(name), Version: 1 + g.version}, nil
 }
 
-func (g *gate) Authorize(id core.AccountID, _ core.Action, f topic.Filter) error {
+func (g *gate) Authorize(id core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.deny[f] || strings.HasPrefix(string(f), "secret") {
-		return core.Fail(core.ErrDenied, "{who} may not use {filter}", "who", string(rune(id)), "filter", f)
+		return f, core.Fail(core.ErrDenied, "{who} may not use {filter}", "who", string(rune(id)), "filter", f)
 	}
-	return nil
+	return f, nil
 }
 
-func (g *gate) Current(_ core.AccountID, version int64) bool {
+func (g *gate) Account(id core.AccountID) (core.Account, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return version == 1+g.version
+	return core.Account{ID: id, Version: 1 + g.version}, true
 }
 
 func (g *gate) Refuse(r core.Refusal) {

@@ -92,7 +92,7 @@ func (d *door) connect(c *conn, pk packets.Packet) (packets.Code, error) {
 	if len(c.clientID) > maxClientID {
 		return packets.ErrClientIdentifierNotValid, core.Fail(core.ErrInvalid, "The client ID of {name} is {n} bytes long. Use at most {max}.", "name", c.title(), "n", len(c.clientID), "max", maxClientID)
 	}
-	account, err := d.b.cfg.Gate.Authenticate(context.Background(), c.name, string(pk.Connect.Password), c.host())
+	account, err := d.b.cfg.Gate.Authenticate(context.Background(), c.name, string(pk.Connect.Password), c.clientID, c.host())
 	if err != nil {
 		return packets.ErrBadUsernameOrPassword, err
 	}
@@ -103,7 +103,7 @@ func (d *door) connect(c *conn, pk packets.Packet) (packets.Code, error) {
 		if err != nil || strings.HasPrefix(pk.Connect.WillTopic, "$") {
 			return packets.ErrTopicNameInvalid, core.Fail(core.ErrInvalid, "The will of {name} has the topic {topic}, which is not allowed: no + or #, no $ in front, at most {max} bytes.", "name", c.title(), "topic", short(pk.Connect.WillTopic), "max", topic.MaxLen)
 		}
-		if err := d.b.cfg.Gate.Authorize(account.ID, core.Publish, topic.Filter(name)); err != nil {
+		if err := d.b.may(account.ID, core.Publish, topic.Filter(name)); err != nil {
 			return packets.ErrNotAuthorized, err
 		}
 		now := time.Now()
@@ -137,7 +137,7 @@ func (d *door) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 func (d *door) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	c := cl.Net.Conn.(*conn)
 	c.session.attach(c)
-	if !d.b.cfg.Gate.Current(c.account.ID, c.account.Version) { // it changed while it was let in
+	if !d.b.current(c.account.ID, c.account.Version) { // it changed while it was let in
 		c.session.recheck()
 	}
 	d.b.cfg.Feed.Tell(core.ClientsChanged)
@@ -239,7 +239,7 @@ func (d *door) allowed(c *conn, name string) error {
 	if err != nil {
 		return core.Fail(core.ErrInvalid, "{name} published to a topic that is not allowed: {topic}. Use at most {max} bytes and {levels} levels of valid text.", "name", c.title(), "topic", short(name), "max", topic.MaxLen, "levels", topic.MaxLevels)
 	}
-	return d.b.cfg.Gate.Authorize(c.account.ID, core.Publish, topic.Filter(n))
+	return d.b.may(c.account.ID, core.Publish, topic.Filter(n))
 }
 
 // discard answers a publish that was refused. Before MQTT 5 there is no way to
@@ -274,7 +274,7 @@ func (d *door) OnACLCheck(cl *mqtt.Client, filter string, write bool) bool {
 		d.b.refuse(c, core.Say("{name} subscribed to {filter}, which is not a filter: + and # stand alone in a level, # only at the end.", "name", c.title(), "filter", short(filter)))
 		return false
 	}
-	if err := d.b.cfg.Gate.Authorize(c.account.ID, core.Subscribe, f); err != nil {
+	if err := d.b.may(c.account.ID, core.Subscribe, f); err != nil {
 		d.b.refuse(c, sentence(err))
 		return false
 	}
@@ -296,7 +296,7 @@ func (d *door) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 		at, existed := c.session.subscribe(sub)
 		c.hold(at)
 		since := time.Now()
-		if err := d.b.cfg.Gate.Authorize(c.account.ID, core.Subscribe, sub.filter); err != nil { // revoked meanwhile
+		if err := d.b.may(c.account.ID, core.Subscribe, sub.filter); err != nil { // revoked meanwhile
 			c.hold(c.session.unsubscribe(f.Filter))
 			codes[i] = packets.ErrNotAuthorized.Code
 			if c.version < 5 {

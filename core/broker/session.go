@@ -602,7 +602,7 @@ func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
 
 // sendWill publishes the will of c. It was allowed at CONNECT; it is asked again.
 func (b *Broker) sendWill(c *conn, w *will) {
-	if err := b.cfg.Gate.Authorize(c.account.ID, core.Publish, topic.Filter(w.m.Topic)); err != nil {
+	if err := b.may(c.account.ID, core.Publish, topic.Filter(w.m.Topic)); err != nil {
 		b.refuse(c, sentence(err))
 		return
 	}
@@ -649,7 +649,7 @@ func (b *Broker) endLocked(s *session) {
 func (s *session) recheck() {
 	s.mu.Lock()
 	c := s.conn
-	if !s.b.cfg.Gate.Current(s.account, s.version) {
+	if !s.b.current(s.account, s.version) {
 		s.setConn(nil)
 		s.owner = nil
 		s.mu.Unlock()
@@ -669,7 +669,7 @@ func (s *session) recheck() {
 	s.mu.Unlock()
 	revoked := false
 	for _, sub := range filters {
-		if err := s.b.cfg.Gate.Authorize(account, core.Subscribe, sub.filter); err != nil {
+		if err := s.b.may(account, core.Subscribe, sub.filter); err != nil {
 			revoked = true
 			s.unsubscribe(sub.Filter)
 			if c != nil {
@@ -683,7 +683,7 @@ func (s *session) recheck() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = slices.DeleteFunc(s.queue, func(o *owed) bool { // what waits for it is not its any more
-		gone := o.packet == 0 && s.b.cfg.Gate.Authorize(account, core.Subscribe, topic.Filter(o.m.Topic)) != nil
+		gone := o.packet == 0 && s.b.may(account, core.Subscribe, topic.Filter(o.m.Topic)) != nil
 		if gone {
 			s.forget(o)
 		}

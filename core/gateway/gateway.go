@@ -35,8 +35,8 @@ const (
 
 // Authority decides who is there and what they may read.
 type Authority interface {
-	Authenticate(ctx context.Context, name, secret, addr string) (core.Account, error)
-	Authorize(id core.AccountID, a core.Action, f topic.Filter) error
+	Authenticate(ctx context.Context, name, secret, client, addr string) (core.Account, error)
+	Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic.Filter, error)
 	Current(id core.AccountID, version int64) bool
 	RefusalsOf(id core.AccountID, limit int) []core.Refusal
 }
@@ -276,7 +276,7 @@ func (g *Gateway) signIn(r *request) (any, error) {
 	if err != nil {
 		return nil, core.ErrDenied
 	}
-	a, err := g.cfg.Authority.Authenticate(r.Context(), c.Name, c.Password, host)
+	a, err := g.cfg.Authority.Authenticate(r.Context(), c.Name, c.Password, "", host)
 	if err != nil {
 		var p *core.Problem
 		if errors.As(err, &p) {
@@ -326,7 +326,7 @@ func (g *Gateway) live(r *request) (any, error) {
 	changed, now := g.cfg.Values.Live(since)
 	rows := []row{}
 	for _, l := range changed {
-		if g.cfg.Authority.Authorize(r.who, core.Subscribe, topic.Filter(l.Series.Topic())) != nil {
+		if _, err := g.cfg.Authority.Authorize(r.who, core.Subscribe, topic.Filter(l.Series.Topic())); err != nil {
 			continue
 		}
 		x := row{Series: string(l.Series), Label: l.Label, Unit: l.Unit, Kind: kindName(l.Newest.Kind), Number: l.Newest.Value, Text: l.Newest.Text, At: l.Newest.At}

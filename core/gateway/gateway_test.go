@@ -27,7 +27,7 @@ type school struct {
 	refused []core.Refusal
 }
 
-func (s *school) Authenticate(_ context.Context, name, secret, _ string) (core.Account, error) {
+func (s *school) Authenticate(_ context.Context, name, secret, _, _ string) (core.Account, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name != "ana" || secret != "right" {
@@ -36,11 +36,11 @@ func (s *school) Authenticate(_ context.Context, name, secret, _ string) (core.A
 	return core.Account{ID: 1, Name: "ana", Version: s.version}, nil
 }
 
-func (s *school) Authorize(id core.AccountID, _ core.Action, f topic.Filter) error {
+func (s *school) Authorize(id core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
 	if id == core.Anyone || id == 1 && topic.Filter("blue/#").Covers(f) {
-		return nil
+		return f, nil
 	}
-	return core.ErrDenied
+	return f, core.ErrDenied
 }
 
 func (s *school) Current(_ core.AccountID, version int64) bool {
