@@ -126,8 +126,11 @@ type Client struct {
 	Connected bool
 	Durable   bool      // the session outlives the connection
 	Since     time.Time // of the present state
-	// Filters are the topic filters it subscribes to, in no order.
+	// Filters are the topic filters it subscribes to, as it wrote them, in no order.
 	Filters []string
+	Waiting int    // messages that it has not acknowledged or not been sent
+	Bytes   int    // that they take
+	Dropped uint64 // messages that its queue had no room for, since the program started
 }
 
 // Message is one MQTT Application Message that the broker accepted.
