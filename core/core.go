@@ -243,6 +243,10 @@ type Refusal struct {
 	Name    string    // the name that was tried, as it was sent, at most 64 bytes
 	Client  string    // MQTT Client Identifier, at most 64 bytes
 	Addr    string    // remote address without port
+	// Action and Topic are the grant that was missing: what was wanted of which
+	// real name or filter. Action is "" where a grant would not have helped.
+	Action Action
+	Topic  topic.Filter
 	// Say is the sentence a person reads: who, what, and what can be done.
 	Say Sentence
 }
