@@ -1,12 +1,16 @@
 // Package broker is the MQTT server of Homeroom. It is the only package that
 // knows which engine is inside.
 //
-// The engine (mochi) is the protocol front: it reads and checks packets, answers
-// CONNECT, PINGREQ and SUBSCRIBE, and does the inbound half of QoS 1 and 2. What
-// is delivered to whom is ours: door.go takes each publish from the engine,
-// router.go knows who wants it, session.go keeps what each client is owed,
-// journal.go writes what must survive, conn.go is the network. The door lets an
-// acknowledgement out only after what it promises is stored.
+// conn.go is the network: packets in, bytes out, and nobody waits for a client.
+// front.go says what each packet means, wire.go how it is written (the codec of
+// properties, acknowledgements and reason codes is mochi's). router.go knows who
+// wants a message, session.go keeps what each client is owed, retained.go what a
+// new subscriber gets, journal.go writes what must survive: an acknowledgement
+// leaves only after what it promises is stored.
+//
+// mochi's server is not used. All of its parts had to be switched off or corrected
+// (DESIGN: section 6), and what was left of it, a second reader, a second copy of
+// each packet and two goroutines a client, was half of the memory of a connection.
 package broker
 
 import (
@@ -24,7 +28,6 @@ import (
 	"syscall"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"homeroom/core"
@@ -73,21 +76,24 @@ type Config struct {
 
 // Broker is an MQTT server. It cannot be started twice: open another.
 type Broker struct {
-	cfg     Config
-	engine  *mqtt.Server
-	listen  []net.Listener // for TCP, and for TLS where there is one
-	journal *journal
-	router  *router
-	started time.Time
+	cfg       Config
+	listen    []net.Listener // for TCP, and for TLS where there is one
+	journal   *journal
+	router    *router
+	xray      *xray
+	newcomers *newcomers
+	started   time.Time
 
 	in, out  atomic.Uint64 // messages accepted, deliveries written
 	shed     atomic.Uint64 // deliveries dropped because a client was too slow
 	stopping atomic.Bool
 
 	mu       sync.Mutex
-	conns    map[*conn]struct{}  // guarded by mu
-	sessions map[string]*session // guarded by mu; by MQTT Client Identifier
-	wills    map[string]*delayed // guarded by mu; by Client Identifier
+	conns    map[*conn]struct{}        // guarded by mu
+	sessions map[string]*session       // guarded by mu; by MQTT Client Identifier
+	wills    map[string]*delayed       // guarded by mu; by Client Identifier
+	usage    map[core.AccountID]*usage // guarded by mu; of those who have a session
+	limits   core.Limits               // guarded by mu
 
 	close sync.Once
 }
@@ -95,8 +101,7 @@ type Broker struct {
 // Open reads what the store holds, binds the address and is ready to Run.
 // A port that is taken is a core.ErrConflict with a sentence.
 func Open(ctx context.Context, cfg Config) (*Broker, error) {
-	b := &Broker{cfg: cfg, started: time.Now(), conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*delayed{}}
-	b.router = newRouter()
+	b := newBroker(cfg)
 	b.journal = newJournal(cfg.Store, cfg.Log, func(err error) {
 		cfg.Gate.Refuse(core.Refusal{At: time.Now(), Count: 1, Say: core.Say("Messages wait to be stored: {reason}", "reason", sentence(err).String())})
 	})
@@ -105,9 +110,6 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b.restore(saved)
-	if b.engine, err = newEngine(b); err != nil {
-		return nil, fmt.Errorf("broker: %w", err)
-	}
 	plain, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		return nil, listenFailure(cfg.Addr, "--mqtt", err)
@@ -121,6 +123,11 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 		b.listen = append(b.listen, tls.NewListener(secure, cfg.TLS))
 	}
 	return b, nil
+}
+
+func newBroker(cfg Config) *Broker {
+	return &Broker{cfg: cfg, started: time.Now(), conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*delayed{},
+		usage: map[core.AccountID]*usage{}, limits: cfg.Limits, router: newRouter(), newcomers: newNewcomers(), xray: newXray(cfg.Feed)}
 }
 
 // listenFailure says why addr cannot be had, and which flag changes it.
@@ -148,9 +155,6 @@ func (b *Broker) TLSAddr() string {
 
 // Run serves clients until ctx ends, then tells them and stores what is owed.
 func (b *Broker) Run(ctx context.Context) error {
-	if err := b.engine.Serve(); err != nil {
-		return fmt.Errorf("broker: %w", err)
-	}
 	var wg sync.WaitGroup
 	wg.Go(b.journal.run)
 	for _, l := range b.listen {
@@ -181,7 +185,7 @@ func (b *Broker) Run(ctx context.Context) error {
 // never ran. It may be called twice.
 func (b *Broker) Close() (err error) {
 	b.close.Do(func() {
-		err = errors.Join(b.unbind(), b.engine.Close())
+		err = b.unbind()
 	})
 	return err
 }
@@ -198,23 +202,31 @@ func (b *Broker) Publish(ctx context.Context, m core.Message) error {
 	if strings.HasPrefix(string(m.Topic), "$") {
 		return core.Fail(core.ErrDenied, "Topics that begin with $ belong to the broker. Publish to another topic.")
 	}
-	if err := b.may(m.From, core.Publish, topic.Filter(m.Topic)); err != nil {
+	real, err := b.cfg.Gate.Authorize(m.From, core.Publish, topic.Filter(m.Topic))
+	if err != nil {
 		return err
 	}
+	if m.Retain && !b.router.mayRetain(topic.Name(real), m.Payload) {
+		return core.Fail(core.ErrConflict, "The retained messages take more than {max} MB. Clear some, or publish without retain.", "max", maxRetained>>20)
+	}
+	m.Topic = topic.Name(real)
 	m.At = time.Now()
 	if err := b.journal.room(ctx); err != nil {
 		return err
 	}
-	return b.journal.wait(ctx, b.accepted(newMessage(m, properties{}), nil))
+	return b.journal.wait(ctx, b.accepted(newMessage(m, nil), nil, nil))
 }
 
 // accepted delivers m, which may be published, and returns the journal position
 // that must be stored before anybody is told that it was taken. first runs in
-// the same transaction.
-func (b *Broker) accepted(m *message, first []Entry) uint64 {
+// the same transaction. w are written to later by the caller; nil is at once.
+func (b *Broker) accepted(m *message, first []Entry, w *wakes) uint64 {
+	if w != nil && b.journal.full() {
+		w.flush()
+	}
 	_ = b.journal.room(context.Background()) // ends with the journal, if not before
 	b.in.Add(1)
-	at := b.store(m, first)
+	at := b.store(m, first, w)
 	if m.Retain {
 		m.settle()
 	}
@@ -223,14 +235,14 @@ func (b *Broker) accepted(m *message, first []Entry) uint64 {
 }
 
 // store puts everything that m causes into one group of the journal.
-func (b *Broker) store(m *message, first []Entry) (at uint64) {
+func (b *Broker) store(m *message, first []Entry, w *wakes) (at uint64) {
 	b.journal.begin()
 	defer b.journal.end()
 	at = b.journal.add(first...)
 	if m.Retain {
 		at = max(at, b.router.retain(m, b.journal))
 	}
-	return max(at, b.router.deliver(m))
+	return max(at, b.router.deliver(m, w))
 }
 
 // unbind frees the addresses. It may be called twice.
@@ -266,6 +278,37 @@ func (b *Broker) Clients() []core.Client {
 	return cs
 }
 
+// Disconnect ends the connection of a client; its session stays. It fails with
+// core.ErrNotFound where nobody is connected with that MQTT Client Identifier.
+func (b *Broker) Disconnect(client string) error {
+	b.mu.Lock()
+	s := b.sessions[client]
+	b.mu.Unlock()
+	if s != nil {
+		s.mu.Lock()
+		c := s.conn
+		s.mu.Unlock()
+		if c != nil {
+			c.disconnect(packets.ErrAdministrativeAction)
+			return nil
+		}
+	}
+	return core.Fail(core.ErrNotFound, "{client} is not connected any more.", "client", short(client))
+}
+
+// Watch replaces what the packet record listens to. The zero Watch ends it and
+// keeps what was recorded; any other begins anew.
+func (b *Broker) Watch(w core.Watch) { b.xray.Watch(w) }
+
+// Watching returns what the packet record listens to.
+func (b *Broker) Watching() core.Watch { return b.xray.Watching() }
+
+// Packets returns the recorded packets after number after, oldest first, and how
+// many of them the record had no room for.
+func (b *Broker) Packets(after uint64) (ps []core.Packet, missed uint64) {
+	return b.xray.Packets(after)
+}
+
 // Traffic returns the messages accepted and delivered since the broker was opened.
 func (b *Broker) Traffic() (in, out uint64) { return b.in.Load(), b.out.Load() }
 
@@ -297,44 +340,11 @@ func (b *Broker) accept(l net.Listener, wg *sync.WaitGroup) {
 		b.mu.Lock()
 		full := len(b.conns) >= maxConns
 		b.mu.Unlock()
-		if full {
+		if full && !b.newcomers.evict() {
 			_ = raw.Close()
 			continue
 		}
 		wg.Go(func() { b.serve(raw) })
-	}
-}
-
-// serve speaks MQTT on raw until either side ends it. The engine's decoders
-// panic on some malformed packets (a cut-off SUBSCRIBE, v2.7.9): that ends the
-// connection and nothing else.
-func (b *Broker) serve(raw net.Conn) {
-	c := newConn(b, raw)
-	b.mu.Lock()
-	b.conns[c] = struct{}{}
-	b.mu.Unlock()
-	if b.stopping.Load() {
-		_ = c.Close()
-	}
-	var err error
-	func() {
-		defer func() {
-			if r := recover(); r != nil {
-				err = fmt.Errorf("malformed packet: %v", r)
-			}
-		}()
-		err = b.engine.EstablishConnection("tcp", c)
-	}()
-	_ = c.Close()
-	b.mu.Lock()
-	delete(b.conns, c)
-	b.mu.Unlock()
-	if s := c.session; s != nil {
-		if cl, ok := b.engine.Clients.Get(s.id + c.suffix); ok { // it panicked
-			b.engine.UnsubscribeClient(cl)
-			b.engine.Clients.Delete(cl.ID)
-		}
-		s.left(c, err == nil)
 	}
 }
 
@@ -348,6 +358,7 @@ func (b *Broker) watch(ctx context.Context) {
 			return
 		}
 		if changed&core.AccountsChanged != 0 {
+			b.renewLimits()
 			for _, s := range b.all() {
 				s.recheck()
 			}
@@ -367,11 +378,18 @@ func (b *Broker) tend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for _, s := range b.all() {
-				if s.expired(now) {
-					b.end(s)
-				}
-			}
+			b.expire(now)
+		}
+	}
+}
+
+// expire ends the sessions to which nobody came back in time.
+func (b *Broker) expire(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.sessions {
+		if s.expired(now, connectWithin) {
+			b.endLocked(s)
 		}
 	}
 }
@@ -395,9 +413,9 @@ func (b *Broker) publishSys() {
 		"$SYS/broker/messages/sent":     strconv.FormatUint(out, 10),
 		"$SYS/broker/messages/dropped":  strconv.FormatUint(b.shed.Load(), 10),
 	} {
-		m := newMessage(core.Message{Topic: name, Payload: []byte(value), Retain: true, At: time.Now()}, properties{})
+		m := newMessage(core.Message{Topic: name, Payload: []byte(value), Retain: true, At: time.Now()}, nil)
 		b.router.retain(m, nil)
-		b.router.deliver(m)
+		b.router.deliver(m, nil)
 	}
 }
 
@@ -414,9 +432,10 @@ func (b *Broker) current(id core.AccountID, version int64) bool {
 	return ok && !a.Disabled && a.Version == version
 }
 
-// refuse keeps a refusal for c's side to read.
-func (b *Broker) refuse(c *conn, s core.Sentence) {
-	r := core.Refusal{At: time.Now(), Count: 1, Account: c.account.ID, Name: short(c.name), Client: short(c.clientID), Addr: c.host(), Say: s}
+// refuse keeps a refusal for c's side to read, and the grant that was missing.
+func (b *Broker) refuse(c *conn, missing refused, s core.Sentence) {
+	r := core.Refusal{At: time.Now(), Count: 1, Account: c.account.ID, Name: short(c.name), Client: short(c.clientID), Addr: c.host(),
+		Action: missing.action, Topic: missing.topic, Say: s}
 	b.cfg.Gate.Refuse(r)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -749,15 +750,25 @@ func TestMatchAgreesWithEngine(t *testing.T) {
 		want := f.Match(n)
 		ours := newRouter()
 		s := &session{id: "c"}
-		ours.subscribe(s, &subscription{filter: f})
-		found := map[*session]delivery{}
-		ours.root.match(string(n), true, strings.HasPrefix(string(n), "$"), newMessage(core.Message{Topic: n}, properties{}), found)
-		if _, got := found[s]; got != want {
+		sub := &subscription{s: s, filter: f}
+		ours.subscribe(sub, nil)
+		to := &found{where: map[*session]int{}}
+		m := newMessage(core.Message{Topic: n, Payload: []byte("x")}, nil)
+		ours.root.match(string(n), true, strings.HasPrefix(string(n), "$"), m, to)
+		if got := len(to.list) == 1; got != want {
 			t.Fatalf("filter %q, name %q: router %v, topic %v", f, n, got, want)
 		}
-		ours.unsubscribe(s, &subscription{filter: f})
+		ours.unsubscribe(sub)
 		if len(ours.root.next) != 0 {
 			t.Fatalf("%q left %v", f, ours.root.next)
+		}
+		ours.retain(m, nil)
+		if got := len(ours.retained(f)) == 1; got != want {
+			t.Fatalf("filter %q, name %q: retained %v, topic %v", f, n, got, want)
+		}
+		ours.retain(newMessage(core.Message{Topic: n}, nil), nil)
+		if len(ours.retainer.root.next) != 0 || ours.bytes != 0 || ours.count != 0 {
+			t.Fatalf("%q left %v, %d bytes", n, ours.retainer.root.next, ours.bytes)
 		}
 		checked++
 		if want {
@@ -775,17 +786,50 @@ func TestMatchAgreesWithEngine(t *testing.T) {
 	}
 }
 
-func FuzzHeader(f *testing.F) {
-	f.Add([]byte{0x10, 0x05, 1, 2, 3, 4, 5})
-	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
-	f.Add([]byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x01})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		kind, header, length, err := peekHeader(newConn(&Broker{}, fakeConn{bytes.NewReader(data)}).r)
-		if err != nil {
-			return
+// FuzzPackets lets a client that is signed in send anything, whole or in pieces.
+func FuzzPackets(f *testing.F) {
+	f.Add([]byte{0x10, 0x05, 1, 2, 3, 4, 5}, byte(4), 3)
+	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0x7f}, byte(5), 1)
+	f.Add([]byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x01}, byte(5), 100)
+	f.Add([]byte("\x32\x0c\x00\x03a/b\x00\x07\x03\x23\x00\x01x\x82\x08\x00\x01\x00\x00\x02a/\x01\xc0\x00\xe0\x00"), byte(5), 4)
+	f.Add([]byte("\x34\x06\x00\x01a\x00\x01x\x62\x02\x00\x01\x82\x06\x00\x02\x00\x01#\x02\xa2\x05\x00\x03\x00\x01#"), byte(4), 50)
+	f.Fuzz(func(t *testing.T, data []byte, version byte, piece int) {
+		if version != 3 && version != 4 {
+			version = 5
 		}
-		if kind != data[0]>>4 || header < 2 || header > 5 || length < 0 || length > 268_435_455 || data[header-1] >= 0x80 {
-			t.Fatalf("% x: kind %d, header %d, length %d", data, kind, header, length)
+		b := newBroker(Config{Gate: &gate{}, Store: newMemory(), Sink: func(core.Message) {}, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)})
+		b.journal = newJournal(b.cfg.Store, b.cfg.Log, nil)
+		hello := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connect}, ProtocolVersion: version, Connect: packets.ConnectParams{
+			ProtocolName: []byte(map[bool]string{true: "MQIsdp", false: "MQTT"}[version == 3]), Clean: true, ClientIdentifier: "f",
+			UsernameFlag: true, Username: []byte("f"), PasswordFlag: true, Password: []byte("right")}}
+		var first bytes.Buffer
+		if err := hello.ConnectEncode(&first); err != nil {
+			t.Fatal(err)
+		}
+		c := newConn(b, &fakeConn{from: append(first.Bytes(), data...), piece: max(1, piece)})
+		c.run() // a panic is a failure
+		if c.session == nil {
+			t.Fatal("not signed in")
+		}
+		c.session.left(c, true)
+		if len(b.sessions) != 0 || len(b.usage) != 0 || len(b.router.root.next) != 0 {
+			t.Errorf("left behind: %d sessions, %d accounts, %d filters", len(b.sessions), len(b.usage), len(b.router.root.next))
+		}
+	})
+}
+
+// FuzzConnect lets anybody send anything as the first packet.
+func FuzzConnect(f *testing.F) {
+	f.Add([]byte("\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"))
+	f.Add([]byte("\x10\x1f\x00\x04MQTT\x05\xc6\x00\x3c\x05\x11\x00\x00\x00\x01\x00\x01a\x00\x00\x01t\x00\x01p\x00\x01u\x00\x01p"))
+	f.Add([]byte("\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b := newBroker(Config{Gate: &gate{}, Store: newMemory(), Sink: func(core.Message) {}, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)})
+		b.journal = newJournal(b.cfg.Store, b.cfg.Log, nil)
+		raw := &fakeConn{from: data, piece: 1 << 20}
+		b.serve(raw)
+		if len(b.conns) != 0 || b.newcomers.order.Len() != 0 {
+			t.Errorf("left behind: %d connections, %d silent", len(b.conns), b.newcomers.order.Len())
 		}
 	})
 }
@@ -794,7 +838,7 @@ func FuzzStoredProperties(f *testing.F) {
 	f.Add([]byte(`{"UTF8":true,"User":[["a","b"]]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := fromStored(Stored{Topic: "a", Payload: []byte("x"), Properties: data})
-		if frame := m.frame(5, 1, false, nil); len(frame) > 0 {
+		if frame := m.frame(form{five: true, qos: 1}, nil); len(frame) > 0 {
 			patch(bytes.Clone(frame), 7, true)
 		}
 		again := properties{}
@@ -804,15 +848,27 @@ func FuzzStoredProperties(f *testing.F) {
 	})
 }
 
-type fakeConn struct{ *bytes.Reader }
+// fakeConn gives what it holds in pieces, and swallows what it gets.
+type fakeConn struct {
+	from  []byte
+	piece int
+}
 
-func (fakeConn) Write(p []byte) (int, error)      { return len(p), nil }
-func (fakeConn) Close() error                     { return nil }
-func (fakeConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (fakeConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (fakeConn) SetDeadline(time.Time) error      { return nil }
-func (fakeConn) SetReadDeadline(time.Time) error  { return nil }
-func (fakeConn) SetWriteDeadline(time.Time) error { return nil }
+func (c *fakeConn) Read(p []byte) (int, error) {
+	if len(c.from) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), c.piece)], c.from)
+	c.from = c.from[n:]
+	return n, nil
+}
+func (*fakeConn) Write(p []byte) (int, error)      { return len(p), nil }
+func (*fakeConn) Close() error                     { return nil }
+func (*fakeConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*fakeConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*fakeConn) SetDeadline(time.Time) error      { return nil }
+func (*fakeConn) SetReadDeadline(time.Time) error  { return nil }
+func (*fakeConn) SetWriteDeadline(time.Time) error { return nil }
 
 // ---- packets by hand, for what paho cannot send
 

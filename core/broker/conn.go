@@ -1,11 +1,8 @@
 package broker
 
 import (
-	"bufio"
-	"encoding/binary"
+	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
@@ -19,48 +16,57 @@ import (
 
 const (
 	connectWithin = 10 * time.Second // for the whole CONNECT packet
-	maxConnect    = 132 << 10        // bytes of a CONNECT packet: a will of 64 KiB and the rest
+	maxConnect    = 60 << 10         // bytes of a CONNECT packet, its will included
 	maxAck        = 64 << 10         // bytes of an acknowledgement
-	maxOut        = 1 << 20          // bytes that may wait to be written to one client
+	maxOut        = 768 << 10        // bytes that may wait to be written to one client
 	writeWithin   = 20 * time.Second // for one write to make progress
 	lingerFor     = time.Second      // for the last packets after Close
+	minBuffer     = 1 << 10          // bytes of a reading buffer
+	maxBuffer     = 16 << 10
+	soon          = 32 << 10 // bytes that are written without waiting for more
+	together      = 64       // packets that are taken before what they caused is written
+	tlsRecord     = 1 << 10  // bytes: an ESP8266 receives no longer ones (DESIGN: section 11)
 )
 
-// conn is a client's connection as the engine sees it. It takes the
-// acknowledgements of our deliveries out of what the engine reads, bounds
-// packets before anybody allocates them, and never lets its writer wait.
+// conn is a client's connection: packets in, in one goroutine that nothing makes
+// wait but the client itself, and bytes out, which never make anybody wait.
 type conn struct {
 	net.Conn
 	b *Broker
 
-	// Of the reading goroutine, which is the engine's:
-	r      *bufio.Reader
-	pass   int // bytes of the present packet that the engine has not read
-	begun  bool
-	due    []retainedFor // of the SUBSCRIBE being answered
-	vacant int           // filters that the session may still have, at that SUBSCRIBE
+	// Of the reading goroutine:
+	buf       []byte
+	at        int       // in buf, of what is not read
+	small     int       // reads that would have fitted in a quarter of buf
+	taken     int       // packets since wakes were flushed
+	wakes     wakes     // clients that were given something
+	refreshed time.Time // when the keep-alive deadline was set
+	after     uint64    // journal position that the next acknowledgement waits for
+	last      string    // topic of the previous PUBLISH
+	aliases   map[uint16]string
 
-	// Set by the door at CONNECT, on the reading goroutine, and read-only after:
+	// Set at CONNECT, on the reading goroutine, and read-only after:
 	clientID  string
 	name      string // as the client sent it
 	account   core.Account
+	usage     *usage
 	version   byte
+	quiet     bool // it wants no reasons in words
 	keepalive time.Duration
 	maxPacket int // that the client accepts
 	session   *session
-	present   bool
 	opened    time.Time
-	suffix    string // makes the engine's name for this connection unique
 
 	mu       sync.Mutex
+	greeted  bool      // guarded by mu; it is signed in
 	out      []byte    // guarded by mu; waiting to be written
 	held     []segment // guarded by mu; waiting for the journal first
 	waiting  int       // guarded by mu; bytes in out, in held and in the write under way
-	answers  int       // guarded by mu; bytes of the engine that are in waiting
+	answers  int       // guarded by mu; bytes of answers that are in waiting
+	acks     int       // guarded by mu; PUBACKs in held
 	holding  bool      // guarded by mu; release runs
 	gated    bool      // guarded by mu; a message is in held
-	after    uint64    // guarded by mu; journal position that the next acknowledgement waits for
-	flushing bool      // guarded by mu
+	flushing bool      // guarded by mu; flush runs, or somebody's wakes will start it
 	blocked  bool      // guarded by mu; a delivery found no room
 	closed   bool      // guarded by mu
 	will     *will     // guarded by mu
@@ -71,161 +77,243 @@ type conn struct {
 // segment is bytes that may be written once the journal has stored a position.
 type segment struct {
 	buf   []byte
+	acks  int
 	after uint64
 }
 
-// delayed is a will that is sent unless its client comes back in time.
-type delayed struct {
-	timer *time.Timer
-	c     *conn
-	w     *will
-}
+// wakes are the connections that were given something and are not written to
+// yet: what one client sends at once reaches another at once.
+type wakes struct{ conns []*conn }
 
-// will is what is published when the connection ends without a DISCONNECT.
-type will struct {
-	m       *message
-	delay   time.Duration
-	expires time.Duration // of the message, from its sending; 0 is never
+// flush lets everybody be written to. It must be called before its owner waits.
+func (w *wakes) flush() {
+	for i, c := range w.conns {
+		go c.flush()
+		w.conns[i] = nil
+	}
+	w.conns = w.conns[:0]
 }
 
 var errClosed = errors.New("connection closed")
 
 func newConn(b *Broker, raw net.Conn) *conn {
-	c := &conn{Conn: raw, b: b, r: bufio.NewReaderSize(raw, 2048), opened: time.Now(), done: make(chan struct{})}
+	c := &conn{Conn: raw, b: b, opened: time.Now(), maxPacket: MaxPacket * 2, done: make(chan struct{})}
 	c.room = sync.NewCond(&c.mu)
-	_ = raw.SetReadDeadline(c.opened.Add(connectWithin))
+	_ = raw.SetDeadline(c.opened.Add(connectWithin)) // for writing too: TLS writes first
 	return c
 }
 
-func (c *conn) host() string {
-	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+func (c *conn) host() string { return hostOf(c.RemoteAddr().String()) }
+
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return c.RemoteAddr().String()
+		return addr
 	}
 	return host
 }
 
-// Read gives the engine the next bytes of a packet that concerns it.
-func (c *conn) Read(p []byte) (int, error) {
-	for c.pass == 0 {
-		if err := c.next(); err != nil {
-			return 0, err
+// next returns the next packet, whole. A PUBLISH is the caller's to keep, any
+// other is valid until the next call.
+func (c *conn) next() ([]byte, error) {
+	size, length := 0, 0
+	for n := 2; ; n++ {
+		if n > 5 {
+			return nil, packets.ErrMalformedVariableByteInteger
+		}
+		if err := c.fill(n); err != nil {
+			return nil, err
+		}
+		b := c.buf[c.at+n-1]
+		length |= int(b&0x7f) << (7 * (n - 2))
+		if b < 0x80 {
+			size = n + length
+			break
 		}
 	}
-	n, err := c.r.Read(p[:min(len(p), c.pass)])
-	c.pass -= n
-	return n, err
+	kind := c.buf[c.at] >> 4
+	if err := c.bound(kind, size); err != nil {
+		return nil, err
+	}
+	if size > maxBuffer {
+		return c.large(size)
+	}
+	if err := c.fill(size); err != nil {
+		return nil, err
+	}
+	f := c.buf[c.at : c.at+size]
+	c.at += size
+	if kind == packets.Publish {
+		f = slices.Clone(f)
+	}
+	return f, nil
 }
 
-// next looks at the header of the next packet (MQTT 5.0, section 2.1).
-func (c *conn) next() error {
-	kind, header, length, err := peekHeader(c.r)
-	if err != nil {
-		return err
-	}
-	if !c.begun {
-		c.begun = true
-		if kind != packets.Connect || length > maxConnect {
-			return packets.ErrProtocolViolationRequireFirstConnect
-		}
-	}
-	if header+length > MaxPacket {
-		c.b.refuse(c, core.Say("{name} sent a packet of {size} bytes and was disconnected. Send at most {max} MB at once.", "name", c.title(), "size", header+length, "max", MaxPacket>>20))
-		c.disconnect(packets.ErrPacketTooLarge)
-		return packets.ErrPacketTooLarge
-	}
-	switch kind {
-	case packets.Puback, packets.Pubrec, packets.Pubcomp:
-	default:
-		c.pass = header + length
-		return nil
-	}
-	if length < 2 || length > maxAck {
-		c.disconnect(packets.ErrMalformedPacket)
+// bound refuses a packet by its size, before there is memory for it.
+func (c *conn) bound(kind byte, size int) error {
+	switch {
+	case c.session == nil && (kind != packets.Connect || size > maxConnect):
+		return packets.ErrProtocolViolationRequireFirstConnect
+	case kind >= packets.Puback && kind <= packets.Pubcomp && size > maxAck:
 		return packets.ErrMalformedPacket
-	}
-	body := make([]byte, header+length)
-	if _, err := io.ReadFull(c.r, body); err != nil {
-		return err
-	}
-	body = body[header:]
-	reason := byte(0)
-	if c.version == 5 && len(body) > 2 {
-		reason = body[2]
-	}
-	if c.session != nil {
-		c.session.acknowledged(c, kind, binary.BigEndian.Uint16(body), reason)
-	}
-	if c.keepalive > 0 { // the engine did not see this sign of life
-		_ = c.SetReadDeadline(time.Now().Add(c.keepalive * 3 / 2))
+	case size > MaxPacket || c.session != nil && size > c.usage.limits().Packet:
+		c.b.refuse(c, refused{}, c.tooLarge(size))
+		return errTold{packets.ErrPacketTooLarge}
 	}
 	return nil
 }
 
-// peekHeader returns the packet type, the length of the fixed header and the
-// Remaining Length, and consumes nothing.
-func peekHeader(r *bufio.Reader) (kind byte, header, length int, err error) {
-	for header = 2; header <= 5; header++ {
-		b, err := r.Peek(header)
-		if err != nil {
-			return 0, 0, 0, err
-		}
-		last := b[header-1]
-		length |= int(last&0x7f) << (7 * (header - 2))
-		if last < 0x80 {
-			return b[0] >> 4, header, length, nil
-		}
+func (c *conn) tooLarge(size int) core.Sentence {
+	most := MaxPacket
+	if c.session != nil {
+		most = min(most, c.usage.limits().Packet)
 	}
-	return 0, 0, 0, packets.ErrMalformedVariableByteInteger
+	if most < 1<<20 {
+		return core.Say("{name} sent a packet of {size} bytes and was disconnected. Send at most {max} KB at once.", "name", c.title(), "size", size, "max", most>>10)
+	}
+	return core.Say("{name} sent a packet of {size} bytes and was disconnected. Send at most {max} MB at once.", "name", c.title(), "size", size, "max", most>>20)
 }
 
-// SetDeadline bounds reading only: writes have their own deadline.
-func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
-
-// Write takes a packet from the engine. An acknowledgement waits for the
-// journal; nothing makes the engine wait.
-func (c *conn) Write(p []byte) (int, error) {
-	kind := p[0] >> 4
-	if kind == packets.Disconnect && c.version < 5 {
-		return len(p), nil // only clients send it before MQTT 5
+// fill reads until n bytes are there, n being at most maxBuffer.
+func (c *conn) fill(n int) error {
+	if len(c.buf)-c.at >= n {
+		return nil
 	}
+	c.wakes.flush()
+	c.taken = 0
+	rest := c.buf[c.at:]
+	switch want := cap(c.buf); {
+	case want < n:
+		c.resize(max(n, 2*want, minBuffer), rest)
+	case c.small > 64 && want > minBuffer && n <= want/4:
+		c.resize(max(minBuffer, want/4), rest)
+	case c.at > 0:
+		c.buf = c.buf[:copy(c.buf, rest)]
+	}
+	c.at = 0
+	for len(c.buf) < n {
+		got, err := c.read(c.buf[len(c.buf):cap(c.buf)])
+		if err != nil {
+			return err
+		}
+		c.buf = c.buf[:len(c.buf)+got]
+		if len(c.buf) == cap(c.buf) && cap(c.buf) < maxBuffer { // there is more than was expected
+			c.resize(2*cap(c.buf), c.buf)
+		}
+		if c.small++; len(c.buf) > cap(c.buf)/4 {
+			c.small = 0
+		}
+	}
+	return nil
+}
+
+// resize gives buf another capacity. It holds rest after that.
+func (c *conn) resize(n int, rest []byte) {
+	c.buf = append(make([]byte, 0, min(n, maxBuffer)), rest...)
+	c.small = 0
+}
+
+// large reads a packet that does not fit in the buffer. Its memory grows with
+// what has come, not with what was announced.
+func (c *conn) large(size int) ([]byte, error) {
+	c.wakes.flush()
+	f := append(make([]byte, 0, min(size, 4*maxBuffer)), c.buf[c.at:]...)
+	c.at, c.buf = 0, c.buf[:0]
+	for len(f) < size {
+		if len(f) == cap(f) {
+			f = slices.Grow(f, min(size-len(f), len(f)))
+		}
+		n, err := c.read(f[len(f):min(cap(f), size)])
+		if err != nil {
+			return nil, err
+		}
+		f = f[:len(f)+n]
+	}
+	return f, nil
+}
+
+// read reads what there is. A client that is signed in has one and a half times
+// its Keep Alive for it (MQTT 5.0, section 3.1.2.10).
+func (c *conn) read(p []byte) (int, error) {
+	if c.session != nil && c.keepalive > 0 {
+		if now := time.Now(); now.Sub(c.refreshed) > min(time.Second, c.keepalive/8) {
+			c.refreshed = now
+			_ = c.SetReadDeadline(now.Add(c.keepalive + c.keepalive/2))
+		}
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		err = nil // it comes again
+	}
+	return n, err
+}
+
+// signedIn ends the time for the CONNECT packet.
+func (c *conn) signedIn() {
+	c.mu.Lock()
+	c.greeted = true
+	closed := c.closed
+	c.mu.Unlock()
+	if !closed {
+		_ = c.SetReadDeadline(time.Time{})
+	}
+	c.b.newcomers.forget(c)
+}
+
+// write queues an answer of ours. It is written once the journal has stored
+// position after.
+func (c *conn) write(p []byte, after uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return 0, errClosed
+		return errClosed
 	}
 	if c.answers > maxOut {
-		return 0, fmt.Errorf("%w: it does not read", errClosed)
-	}
-	after := uint64(0)
-	switch kind {
-	case packets.Puback, packets.Pubrec, packets.Pubcomp, packets.Suback, packets.Unsuback:
-		after = c.after
+		return errClosed // it does not read
 	}
 	c.answers += len(p)
-	c.append(p, after)
-	return len(p), nil
+	c.append(p, after, &c.wakes)
+	if c.b.xray.on() {
+		c.b.xray.see(c.seen(), false, p)
+	}
+	return nil
 }
 
-// answer writes a packet of ours once the journal has stored a position.
-func (c *conn) answer(p []byte, after uint64) {
+// acknowledge queues an acknowledgement of a PUBLISH of QoS 1, when that is stored.
+func (c *conn) acknowledge(p []byte) error {
+	err := c.write(p, c.after)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed {
-		c.append(p, after)
+	if n := len(c.held); n > 0 && err == nil && c.after > 0 {
+		c.held[n-1].acks++
+		c.acks++
 	}
+	return err
 }
 
-// hold makes the acknowledgements that follow wait for a journal position.
-func (c *conn) hold(at uint64) {
+// unacknowledged returns how many acknowledgements wait for the journal.
+func (c *conn) unacknowledged() int {
 	c.mu.Lock()
-	c.after = max(c.after, at)
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	return c.acks
+}
+
+// answer queues a packet that belongs to a delivery.
+func (c *conn) answer(p []byte, after uint64, w *wakes) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.append(p, after, w)
+	if c.b.xray.on() {
+		c.b.xray.see(c.seen(), false, p)
+	}
 }
 
 // deliver queues a PUBLISH frame, patched for this client, and reports whether
 // there was room. The frame itself is not changed.
-func (c *conn) deliver(frame []byte, id uint16, dup bool, after uint64) bool {
+func (c *conn) deliver(frame []byte, id uint16, dup bool, after uint64, w *wakes) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.waiting > 0 && c.waiting+len(frame) > maxOut {
@@ -235,18 +323,21 @@ func (c *conn) deliver(frame []byte, id uint16, dup bool, after uint64) bool {
 	if c.gated && len(c.held) > 0 { // messages stay in order
 		after = max(after, c.held[len(c.held)-1].after)
 	}
-	buf := c.append(frame, after)
+	buf := c.append(frame, after, w)
 	c.gated = after > 0 && len(c.held) > 0
 	if id != 0 {
 		patch(buf, id, dup)
+	}
+	if c.b.xray.on() {
+		c.b.xray.see(c.seen(), false, buf)
 	}
 	return true
 }
 
 // append adds p to what is written and returns the copy. c.mu is held. What need
 // not wait for the journal passes what does, so that a full disk does not make a
-// client believe that nobody is there.
-func (c *conn) append(p []byte, after uint64) []byte {
+// client believe that nobody is there. w, where there is one, writes later.
+func (c *conn) append(p []byte, after uint64, w *wakes) []byte {
 	c.waiting += len(p)
 	if after > 0 && (len(c.held) > 0 || !c.b.journal.has(after)) {
 		n := len(c.held)
@@ -262,13 +353,32 @@ func (c *conn) append(p []byte, after uint64) []byte {
 		}
 		return s.buf[len(s.buf)-len(p):]
 	}
-	c.out = append(c.out, p...)
-	if !c.flushing {
-		c.flushing = true
-		go c.flush()
+	if c.out == nil {
+		c.out = buffers.Get().([]byte)[:0]
 	}
+	c.out = append(c.out, p...)
+	c.wake(w)
 	return c.out[len(c.out)-len(p):]
 }
+
+// wake has what waits written: now, or with the rest of w. c.mu is held.
+func (c *conn) wake(w *wakes) {
+	if c.flushing {
+		return
+	}
+	c.flushing = true
+	if w == nil || len(c.out) > soon {
+		go c.flush()
+		return
+	}
+	w.conns = append(w.conns, c)
+}
+
+// buffers are for writing; an idle connection has none.
+var buffers = sync.Pool{New: func() any { return make([]byte, 0, 4<<10) }}
+
+// keptBuffer is the largest buffer that is used again, in bytes.
+const keptBuffer = 128 << 10
 
 // release moves what waits for the journal to what is written, in order, and
 // ends when nothing is left.
@@ -289,14 +399,12 @@ func (c *conn) release() {
 			for _, s := range c.held {
 				c.waiting -= len(s.buf)
 			}
-			c.held = nil
+			c.held, c.acks = nil, 0
 		} else {
 			c.out = append(c.out, c.held[0].buf...)
+			c.acks -= c.held[0].acks
 			c.held = c.held[1:]
-			if !c.flushing {
-				c.flushing = true
-				go c.flush()
-			}
+			c.wake(nil)
 		}
 		c.mu.Unlock()
 	}
@@ -326,7 +434,7 @@ func (c *conn) flush() {
 		c.out = nil
 		c.mu.Unlock()
 
-		err := c.write(buf)
+		err := c.send(buf)
 		c.mu.Lock()
 		c.answers = max(0, c.answers-len(buf))
 		blocked := c.blocked && c.waiting <= maxOut/2
@@ -340,20 +448,26 @@ func (c *conn) flush() {
 			_ = c.Conn.Close()
 			c.mu.Unlock()
 			if slow && c.session != nil {
-				c.b.refuse(c, core.Say("{name} did not read for {n} s and was disconnected. It will get the rest when it connects again.", "name", c.title(), "n", int(writeWithin.Seconds())))
+				c.b.refuse(c, refused{}, core.Say("{name} did not read for {n} s and was disconnected. It will get the rest when it connects again.", "name", c.title(), "n", int(writeWithin.Seconds())))
 			}
 			return
 		}
 		c.mu.Unlock()
+		if cap(buf) <= keptBuffer {
+			buffers.Put(buf)
+		}
 		if blocked && c.session != nil {
 			c.session.pump()
 		}
 	}
 }
 
-// write writes buf in pieces, each of which has writeWithin to be taken.
-func (c *conn) write(buf []byte) error {
-	const piece = 64 << 10
+// send writes buf in pieces, each of which has writeWithin to be taken.
+func (c *conn) send(buf []byte) error {
+	piece := 64 << 10
+	if _, ok := c.Conn.(*tls.Conn); ok {
+		piece = tlsRecord
+	}
 	for part := range slices.Chunk(buf, piece) {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWithin))
 		if _, err := c.Conn.Write(part); err != nil {
@@ -378,13 +492,15 @@ func (c *conn) waitRoom() bool {
 
 // disconnect tells a client of MQTT 5 why, and closes.
 func (c *conn) disconnect(code packets.Code) {
-	if c.version == 5 {
-		c.mu.Lock()
-		if !c.closed {
-			c.append([]byte{packets.Disconnect << 4, 2, code.Code, 0}, 0)
+	c.mu.Lock()
+	if c.version == 5 && c.greeted && !c.closed {
+		p := []byte{packets.Disconnect << 4, 2, code.Code, 0}
+		if c.b.xray.on() {
+			c.b.xray.see(c.seen(), false, p)
 		}
-		c.mu.Unlock()
+		c.append(p, 0, nil)
 	}
+	c.mu.Unlock()
 	_ = c.Close()
 }
 
@@ -429,3 +545,5 @@ func (c *conn) title() string {
 	}
 	return c.host()
 }
+
+func (c *conn) seen() seen { return seen{c.clientID, c.account.ID, c.version} }

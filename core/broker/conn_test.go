@@ -29,12 +29,8 @@ func piped(t *testing.T, b *Broker) net.Conn {
 func bubble(t *testing.T, g *gate) *Broker {
 	t.Helper()
 	store := newMemory()
-	b := &Broker{cfg: Config{Gate: g, Store: store, Sink: func(core.Message) {}, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)},
-		conns: map[*conn]struct{}{}, sessions: map[string]*session{}, wills: map[string]*delayed{}, router: newRouter(), journal: newJournal(store, slog.New(slog.DiscardHandler), nil)}
-	var err error
-	if b.engine, err = newEngine(b); err != nil {
-		t.Fatal(err)
-	}
+	b := newBroker(Config{Gate: g, Store: store, Sink: func(core.Message) {}, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)})
+	b.journal = newJournal(store, b.cfg.Log, nil)
 	return b
 }
 
@@ -78,7 +74,7 @@ func TestSlowReaderIsTold(t *testing.T) {
 		send(t, c, packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 1, ProtocolVersion: 4, Filters: packets.Subscriptions{{Filter: "k", Qos: 0}}})
 		read(t, c, 4)
 		for range 100 {
-			b.accepted(newMessage(core.Message{Topic: "k", Payload: make([]byte, 64<<10)}, properties{}), nil)
+			b.accepted(newMessage(core.Message{Topic: "k", Payload: make([]byte, 64<<10)}, nil), nil, nil)
 		}
 		if n := b.shed.Load(); n < 80 || n > 90 {
 			t.Errorf("%d deliveries dropped; a client may hold about %d KiB", n, maxOut>>10)

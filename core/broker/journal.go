@@ -127,10 +127,10 @@ type journal struct {
 
 	mu      sync.Mutex
 	pending []Entry         // guarded by mu
-	bytes   int             // guarded by mu; of payloads in pending
+	bytes   atomic.Int64    // changed under mu; that pending takes
 	dropped map[owedKey]int // guarded by mu; index in pending of a PutOwed
-	last    uint64          // guarded by mu; position of the newest entry
-	stored  uint64          // guarded by mu; position up to which everything is stored
+	last    atomic.Uint64   // changed under mu; position of the newest entry
+	stored  atomic.Uint64   // changed under mu; position up to which everything is stored
 	moved   *sync.Cond      // stored or bytes changed
 	ended   bool            // guarded by mu
 	wake    chan struct{}
@@ -165,7 +165,7 @@ func (j *journal) add(entries ...Entry) (at uint64) {
 		if e.DropOwed != nil {
 			k := owedKey{e.DropOwed.Client, e.DropOwed.Seq}
 			if i, ok := j.dropped[k]; ok {
-				j.bytes -= j.pending[i].cost()
+				j.bytes.Add(-int64(j.pending[i].cost()))
 				j.pending[i] = Entry{}
 				delete(j.dropped, k)
 				continue
@@ -174,10 +174,9 @@ func (j *journal) add(entries ...Entry) (at uint64) {
 		if e.PutOwed != nil {
 			j.dropped[owedKey{e.PutOwed.Client, e.PutOwed.Seq}] = len(j.pending)
 		}
-		j.bytes += e.cost()
+		j.bytes.Add(int64(e.cost()))
 		j.pending = append(j.pending, e)
-		j.last++
-		at = j.last
+		at = j.last.Add(1)
 	}
 	j.mu.Unlock()
 	select {
@@ -191,25 +190,21 @@ func (j *journal) add(entries ...Entry) (at uint64) {
 func (j *journal) wait(ctx context.Context, at uint64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.stored >= at {
+	if j.stored.Load() >= at {
 		return nil
 	}
 	defer context.AfterFunc(ctx, func() { j.mu.Lock(); j.moved.Broadcast(); j.mu.Unlock() })()
-	for j.stored < at && ctx.Err() == nil && !j.ended {
+	for j.stored.Load() < at && ctx.Err() == nil && !j.ended {
 		j.moved.Wait()
 	}
-	if j.stored < at {
+	if j.stored.Load() < at {
 		return core.Fail(core.ErrConflict, "The message could not be stored. Check that the disk has room.")
 	}
 	return nil
 }
 
 // has reports whether everything up to position at is stored.
-func (j *journal) has(at uint64) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.stored >= at
-}
+func (j *journal) has(at uint64) bool { return j.stored.Load() >= at }
 
 // waitOr is wait until done is closed.
 func (j *journal) waitOr(at uint64, done <-chan struct{}) error {
@@ -229,17 +224,19 @@ func (j *journal) waitOr(at uint64, done <-chan struct{}) error {
 }
 
 // position returns the position of the newest entry.
-func (j *journal) position() uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.last
-}
+func (j *journal) position() uint64 { return j.last.Load() }
+
+// full reports whether too much waits for the disk.
+func (j *journal) full() bool { return j.bytes.Load() > maxPending }
 
 // room waits while too much waits for the disk.
 func (j *journal) room(ctx context.Context) error {
+	if !j.full() {
+		return ctx.Err()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.bytes > maxPending && !j.ended && ctx.Err() == nil {
+	for j.full() && !j.ended && ctx.Err() == nil {
 		j.moved.Wait()
 	}
 	return ctx.Err()
@@ -286,8 +283,8 @@ func (j *journal) run() {
 func (j *journal) write() error {
 	j.group.Lock()
 	j.mu.Lock()
-	batch, at, bytes := j.pending, j.last, j.bytes
-	j.pending, j.bytes = nil, 0
+	batch, at, bytes := j.pending, j.last.Load(), j.bytes.Swap(0)
+	j.pending = nil
 	clear(j.dropped)
 	j.mu.Unlock()
 	j.group.Unlock()
@@ -306,11 +303,11 @@ func (j *journal) write() error {
 	defer j.mu.Unlock()
 	if err != nil {
 		j.pending = append(entries, j.pending...)
-		j.bytes += bytes
+		j.bytes.Add(bytes)
 		clear(j.dropped) // its indexes are those of another slice now
 		return err
 	}
-	j.stored = at
+	j.stored.Store(at)
 	j.moved.Broadcast()
 	return nil
 }
@@ -332,10 +329,10 @@ func (m *message) stored() Stored {
 }
 
 func fromStored(s Stored) *message {
-	m := newMessage(core.Message{Topic: s.Topic, Payload: s.Payload, QoS: s.QoS, Retain: s.Retain, From: s.From, Client: s.Client, At: s.At}, properties{})
+	m := newMessage(core.Message{Topic: s.Topic, Payload: s.Payload, QoS: s.QoS, Retain: s.Retain, From: s.From, Client: s.Client, At: s.At}, nil)
 	if len(s.Properties) > 0 {
 		if err := json.Unmarshal(s.Properties, &m.props); err != nil {
-			m.props = properties{} // written by another version: the payload counts
+			m.props = nil // written by another version: the payload counts
 		}
 	}
 	return m

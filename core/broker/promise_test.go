@@ -128,6 +128,7 @@ func TestWaitingIsBounded(t *testing.T) {
 			}
 		}()
 		r.away("away")
+		maxQueue := core.DefaultLimits().Queue
 		n := 3 * maxQueue / (perMessage + payload)
 		for range n {
 			if err := r.Broker.Publish(t.Context(), core.Message{Topic: "k", Payload: make([]byte, payload), QoS: 1, From: 1}); err != nil {
@@ -169,12 +170,12 @@ func TestTooManyFilters(t *testing.T) {
 	if codes[maxFilters-1] != 0 || codes[maxFilters] != 0x80 || codes[len(codes)-1] != 0x80 {
 		t.Errorf("codes around the limit: % x", codes[maxFilters-2:maxFilters+2])
 	}
-	if n := r.sessions["greedy"].filters(); n != maxFilters {
+	if n := len(r.Clients()[0].Filters); n != maxFilters {
 		t.Errorf("%d filters", n)
 	}
 }
 
-// TestReturnCodes has CONNECTs that the engine refuses by itself.
+// TestReturnCodes has CONNECTs that are refused before anybody asks who it is.
 func TestReturnCodes(t *testing.T) {
 	r := start(t, newMemory())
 	for _, c := range []struct {
@@ -184,6 +185,7 @@ func TestReturnCodes(t *testing.T) {
 	}{
 		{"no client ID, but a session", []byte{0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 0x00, 0, 60, 0, 0}, 2},
 		{"version 6", []byte{0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 6, 0x02, 0, 60, 0, 0}, 1},
+		{"version 2", []byte{0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 2, 0x02, 0, 60, 0, 0}, 1},
 	} {
 		conn := dial(t, r)
 		if _, err := conn.Write(c.bytes); err != nil {

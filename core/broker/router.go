@@ -11,42 +11,57 @@ import (
 
 // router knows who wants which topic, and the retained messages.
 type router struct {
-	mu   sync.RWMutex
-	root *level // guarded by mu
+	retainer
 
-	retainedMu sync.RWMutex
-	kept       map[topic.Name]*message // guarded by retainedMu
+	subsMu sync.RWMutex
+	root   *level // guarded by subsMu
 }
 
 // level is one level of the filters that somebody subscribes to.
 type level struct {
 	next map[string]*level
-	here map[*session]*subscription // filters that end here
-	away map[string]*group          // shared ones, by group
+	here []*subscription   // filters that end here
+	away map[string]*group // shared ones, by group
+	// mounts is set once a session may be here twice, by a real name and by a
+	// mounted one; else it is here once.
+	mounts bool
 }
 
 // group is one shared subscription (MQTT 5.0, section 4.8.2).
 type group struct {
-	members map[*session]*subscription
-	order   []*session
+	members []*subscription
 	turn    atomic.Uint32 // changed under the router's read lock
 }
 
-// subscription is one filter of one session.
+// subscription is one filter of one session. It does not change.
 type subscription struct {
 	Subscription
-	filter topic.Filter // without $share/group/
-	group  string       // of a shared subscription, or ""
+	s       *session
+	filter  topic.Filter // its real name, without $share/group/
+	group   string       // of a shared subscription, or ""
+	mounted bool         // its session knows the topics without their branch
 }
 
-func newRouter() *router {
-	return &router{root: &level{}, kept: map[topic.Name]*message{}}
+func newRouter() *router { return &router{root: &level{}} }
+
+// newSubscription returns what e asks for, f being its filter as parsed and real
+// the real name of that.
+func newSubscription(e Subscription, f, real topic.Filter) *subscription {
+	sub := &subscription{Subscription: e, filter: real, mounted: mounted(f, real)}
+	if n := len(e.Filter) - len(f); n > 0 {
+		sub.group = e.Filter[len("$share/") : n-1]
+	}
+	return sub
 }
 
-// subscribe adds or replaces a subscription of s.
-func (r *router) subscribe(s *session, sub *subscription) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// subscribe adds a subscription; in place of old, where that is not nil.
+func (r *router) subscribe(sub, old *subscription) {
+	r.subsMu.Lock()
+	defer r.subsMu.Unlock()
+	if old != nil && old.filter != sub.filter {
+		r.root.remove(old, string(old.filter), true)
+		old = nil
+	}
 	at := r.root
 	for rest, more := string(sub.filter), true; more; {
 		var l string
@@ -62,10 +77,8 @@ func (r *router) subscribe(s *session, sub *subscription) {
 		at = child
 	}
 	if sub.group == "" {
-		if at.here == nil {
-			at.here = map[*session]*subscription{}
-		}
-		at.here[s] = sub
+		at.mounts = at.mounts || sub.mounted
+		at.here = replace(at.here, old, sub)
 		return
 	}
 	if at.away == nil {
@@ -73,74 +86,107 @@ func (r *router) subscribe(s *session, sub *subscription) {
 	}
 	g := at.away[sub.group]
 	if g == nil {
-		g = &group{members: map[*session]*subscription{}}
+		g = &group{}
 		at.away[sub.group] = g
 	}
-	if g.members[s] == nil {
-		g.order = append(g.order, s)
+	g.members = replace(g.members, old, sub)
+}
+
+// replace puts sub where old is, or at the end.
+func replace(subs []*subscription, old, sub *subscription) []*subscription {
+	if old != nil {
+		if i := slices.Index(subs, old); i >= 0 {
+			subs[i] = sub
+			return subs
+		}
 	}
-	g.members[s] = sub
+	return append(subs, sub)
 }
 
-// unsubscribe removes a subscription of s and the levels that nobody needs any more.
-func (r *router) unsubscribe(s *session, sub *subscription) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.root.remove(s, sub, string(sub.filter), true)
+// unsubscribe removes a subscription and the levels that nobody needs any more.
+func (r *router) unsubscribe(sub *subscription) {
+	r.subsMu.Lock()
+	defer r.subsMu.Unlock()
+	r.root.remove(sub, string(sub.filter), true)
 }
 
-func (l *level) remove(s *session, sub *subscription, rest string, more bool) (empty bool) {
+func (l *level) remove(sub *subscription, rest string, more bool) (empty bool) {
 	if more {
 		var name string
 		name, rest, more = strings.Cut(rest, "/")
-		if child := l.next[name]; child != nil && child.remove(s, sub, rest, more) {
+		if child := l.next[name]; child != nil && child.remove(sub, rest, more) {
 			delete(l.next, name)
 		}
 	} else if sub.group == "" {
-		delete(l.here, s)
+		l.here = without(l.here, sub)
 	} else if g := l.away[sub.group]; g != nil {
-		delete(g.members, s)
-		g.order = slices.DeleteFunc(g.order, func(x *session) bool { return x == s })
-		if len(g.members) == 0 {
+		if g.members = without(g.members, sub); len(g.members) == 0 {
 			delete(l.away, sub.group)
 		}
 	}
 	return len(l.next) == 0 && len(l.here) == 0 && len(l.away) == 0
 }
 
+// without takes sub out, in no order: a thousand clients that leave at once must
+// not move each other's.
+func without(subs []*subscription, sub *subscription) []*subscription {
+	i := slices.Index(subs, sub)
+	if i < 0 {
+		return subs
+	}
+	last := len(subs) - 1
+	subs[i], subs[last] = subs[last], nil
+	return subs[:last]
+}
+
 // delivery is what one session gets of a message: once, whatever overlaps.
 type delivery struct {
+	s           *session
 	qos         byte
 	retain      bool
+	mounted     bool
 	identifiers []int
 }
 
+// found gathers the deliveries of one message.
+type found struct {
+	list   []delivery
+	levels int              // places that had subscriptions: with one, nobody is there twice
+	where  map[*session]int // index in list, once there are many
+}
+
+var finds = sync.Pool{New: func() any { return &found{where: map[*session]int{}} }}
+
+// few is how many deliveries are searched one by one.
+const few = 16
+
 // deliver hands m to every session that wants it and returns the journal
 // position that stores what is owed, or 0.
-func (r *router) deliver(m *message) (at uint64) {
-	found := matches.Get().(map[*session]delivery)
-	r.mu.RLock()
+func (r *router) deliver(m *message, w *wakes) (at uint64) {
+	f := finds.Get().(*found)
+	r.subsMu.RLock()
 	// a wildcard at the first level does not reach $-topics (MQTT 5.0, section 4.7.2)
-	r.root.match(string(m.Topic), true, strings.HasPrefix(string(m.Topic), "$"), m, found)
-	r.mu.RUnlock()
-	for s, d := range found {
-		at = max(at, s.deliver(m, d))
+	r.root.match(string(m.Topic), true, m.Topic[0] == '$', m, f)
+	r.subsMu.RUnlock()
+	for i := range f.list {
+		at = max(at, f.list[i].s.deliver(m, &f.list[i], w))
 	}
-	clear(found)
-	matches.Put(found)
+	clear(f.list)
+	if f.list, f.levels = f.list[:0], 0; len(f.where) > 0 {
+		clear(f.where)
+	}
+	finds.Put(f)
 	return at
 }
 
-var matches = sync.Pool{New: func() any { return map[*session]delivery{} }}
-
-func (l *level) match(rest string, more, dollar bool, m *message, found map[*session]delivery) {
+func (l *level) match(rest string, more, dollar bool, m *message, f *found) {
 	if !dollar {
 		if all := l.next["#"]; all != nil { // matches its parent level too (section 4.7.1.2)
-			all.collect(m, found)
+			all.collect(m, f)
 		}
 	}
 	if !more {
-		l.collect(m, found)
+		l.collect(m, f)
 		return
 	}
 	if l.next == nil {
@@ -148,109 +194,88 @@ func (l *level) match(rest string, more, dollar bool, m *message, found map[*ses
 	}
 	name, rest, more := strings.Cut(rest, "/")
 	if child := l.next[name]; child != nil {
-		child.match(rest, more, false, m, found)
+		child.match(rest, more, false, m, f)
 	}
 	if any := l.next["+"]; any != nil && !dollar {
-		any.match(rest, more, false, m, found)
+		any.match(rest, more, false, m, f)
 	}
 }
 
-func (l *level) collect(m *message, found map[*session]delivery) {
-	for s, sub := range l.here {
-		sub.add(s, m, found)
+func (l *level) collect(m *message, f *found) {
+	if len(l.here) > 0 {
+		if f.levels++; l.mounts {
+			f.levels++
+		}
+		for _, sub := range l.here {
+			f.add(sub, m)
+		}
 	}
 	for _, g := range l.away {
-		if s := g.pick(); s != nil {
-			g.members[s].add(s, m, found)
+		if sub := g.pick(); sub != nil {
+			f.levels++
+			f.add(sub, m)
 		}
 	}
 }
 
 // pick chooses the member whose turn it is among those that are connected; where
 // nobody is, one whose session keeps the message; nil where there is none.
-func (g *group) pick() *session {
-	var waiting *session
-	first := int(g.turn.Add(1)) % len(g.order)
-	for i := range g.order {
-		s := g.order[(first+i)%len(g.order)]
-		if s.online.Load() {
-			return s
+func (g *group) pick() *subscription {
+	var waiting *subscription
+	first := int(g.turn.Add(1)) % len(g.members)
+	for i := range g.members {
+		sub := g.members[(first+i)%len(g.members)]
+		if sub.s.online.Load() {
+			return sub
 		}
-		if waiting == nil && s.keeps.Load() {
-			waiting = s
+		if waiting == nil && sub.s.keeps.Load() {
+			waiting = sub
 		}
 	}
 	return waiting
 }
 
-func (sub *subscription) add(s *session, m *message, found map[*session]delivery) {
-	if sub.NoLocal && m.Client == s.id {
+// add adds what sub gets of m to what its session gets.
+func (f *found) add(sub *subscription, m *message) {
+	if sub.NoLocal && m.Client == sub.s.id {
 		return
 	}
-	d := found[s]
+	d := f.of(sub.s)
+	if d == nil {
+		f.list = append(f.list, delivery{s: sub.s, mounted: true})
+		d = &f.list[len(f.list)-1]
+		if f.where != nil && len(f.list) > few && f.levels > 1 {
+			f.where[sub.s] = len(f.list) - 1
+		}
+	}
 	d.qos = max(d.qos, min(sub.QoS, m.QoS))
 	d.retain = d.retain || sub.RetainAsPublished && m.Retain
+	d.mounted = d.mounted && sub.mounted
 	if sub.Identifier > 0 {
 		d.identifiers = append(d.identifiers, sub.Identifier)
 	}
-	found[s] = d
 }
 
-// retain keeps m, or forgets its topic where m is empty (MQTT 5.0, section
-// 3.3.1.3), and returns the journal position that stores it. j is nil for
-// what is kept in memory only.
-func (r *router) retain(m *message, j *journal) (at uint64) {
-	r.retainedMu.Lock() // held while adding: the journal must end with what is kept here
-	defer r.retainedMu.Unlock()
-	var e Entry
-	if len(m.Payload) > 0 {
-		r.kept[m.Topic] = m
-		s := m.stored()
-		e.PutRetained = &s
-	} else if _, ok := r.kept[m.Topic]; ok {
-		delete(r.kept, m.Topic)
-		e.DropRetained = m.Topic
-	} else {
-		return 0
-	}
-	if j == nil {
-		return 0
-	}
-	return j.add(e)
-}
-
-// retained returns the retained messages that f selects, in no order.
-func (r *router) retained(f topic.Filter) []*message {
-	r.retainedMu.RLock()
-	defer r.retainedMu.RUnlock()
-	if !strings.ContainsAny(string(f), "+#") {
-		if m := r.kept[topic.Name(f)]; m != nil {
-			return []*message{m}
-		}
+// of returns the delivery to s, or nil.
+func (f *found) of(s *session) *delivery {
+	if f.levels <= 1 { // a session has one subscription a filter
 		return nil
 	}
-	var found []*message
-	for name, m := range r.kept {
-		if f.Match(name) {
-			found = append(found, m)
+	for i := range f.list[:min(few, len(f.list))] {
+		if f.list[i].s == s {
+			return &f.list[i]
 		}
 	}
-	return found
-}
-
-// current returns the retained message of a topic, or nil.
-func (r *router) current(n topic.Name) *message {
-	r.retainedMu.RLock()
-	defer r.retainedMu.RUnlock()
-	return r.kept[n]
-}
-
-// forget drops a retained message that is no longer worth delivering.
-func (r *router) forget(m *message, j *journal) {
-	r.retainedMu.Lock()
-	defer r.retainedMu.Unlock()
-	if r.kept[m.Topic] == m {
-		delete(r.kept, m.Topic)
-		j.add(Entry{DropRetained: m.Topic})
+	if len(f.list) <= few {
+		return nil
 	}
+	if len(f.where) == 0 { // those of the first level were not counted
+		for i := few; i < len(f.list); i++ {
+			f.where[f.list[i].s] = i
+		}
+	}
+	if i, ok := f.where[s]; ok {
+		return &f.list[i]
+	}
+	return nil
 }

@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	never    = math.MaxUint32 // seconds: a session that does not expire
-	maxQueue = 16 << 20       // bytes that may wait for one session
-	window   = 1024           // unacknowledged deliveries at once, unless the client wants fewer
+	never  = math.MaxUint32 // seconds: a session that does not expire
+	window = 1024           // unacknowledged deliveries at once, unless the client wants fewer
+	// maxPassing is how many bytes may wait for a session that ends with its
+	// connection: who does not read now will not read later.
+	maxPassing = 512 << 10
 )
 
 // session is what the broker remembers of a client (MQTT 5.0, section 4.1).
@@ -29,7 +31,8 @@ type session struct {
 	online, keeps atomic.Bool // conn != nil, expiry > 0: for the router, which holds its own lock
 
 	mu       sync.Mutex
-	account  core.AccountID           // guarded by mu, as all below
+	usage    *usage // guarded by mu, as all below; of the account
+	account  core.AccountID
 	name     string                   // the account's
 	title    string                   // the account's, for sentences
 	version  int64                    // the account's at CONNECT
@@ -38,6 +41,7 @@ type session struct {
 	owner    *conn                    // the connection that opened it last
 	conn     *conn                    // the owner once it is greeted; nil while away
 	since    time.Time                // of the connection, or of its end
+	kept     bool                     // the journal has it
 	ended    bool                     // nothing is delivered any more
 	subs     map[string]*subscription // by filter as it was sent
 	received map[uint16]struct{}      // inbound QoS 2, not released
@@ -49,7 +53,9 @@ type session struct {
 	due      []retainedFor    // retained messages that new subscriptions wait for
 	paying   bool             // sendRetained runs
 	shed     int              // dropped since it was last told
-	last     uint16           // packet identifier last used
+	dropped  uint64           // dropped in all
+	clash    clash
+	last     uint16 // packet identifier last used
 	window   int
 }
 
@@ -60,6 +66,7 @@ type owed struct {
 	qos      byte
 	retain   bool
 	ids      []int
+	mounted  bool // its client knows the topic without its branch
 	packet   uint16
 	sent     bool // by an earlier connection too: then DUP is set
 	released bool // QoS 2: PUBREL is owed, not the message
@@ -75,19 +82,35 @@ func (b *Broker) restore(saved Saved) {
 		s := b.newSession(e.Client)
 		s.account, s.name, s.title, s.version, s.protocol = e.Account, e.Name, e.Name, e.Version, e.Protocol
 		s.setExpiry(e.Expiry)
+		s.kept = true
 		s.since = e.Left
 		if s.since.IsZero() { // the program ended while it was connected
 			s.since = time.Now()
 		}
+		account, _ := b.cfg.Gate.Account(s.account)
+		account.ID = s.account
+		s.usage = b.usageOf(account)
+		s.usage.sessions++
 		b.sessions[s.id] = s
 	}
 	for _, e := range saved.Subscriptions {
-		if s := b.sessions[e.Client]; s != nil {
-			if sub, err := newSubscription(e); err == nil {
-				s.subs[e.Filter] = sub
-				b.router.subscribe(s, sub)
-			}
+		s := b.sessions[e.Client]
+		if s == nil {
+			continue
 		}
+		f, err := topic.ParseFilter(e.Filter)
+		if err != nil {
+			continue
+		}
+		real, err := b.cfg.Gate.Authorize(s.account, core.Subscribe, f)
+		if err != nil { // revoked while the program did not run
+			b.journal.add(Entry{DropFilter: &Subscription{Client: s.id, Filter: e.Filter}})
+			continue
+		}
+		sub := newSubscription(e, f, real)
+		sub.s = s
+		s.subs[e.Filter] = sub
+		b.router.subscribe(sub, nil)
 	}
 	for _, e := range saved.Retained {
 		b.router.retain(fromStored(e), nil)
@@ -96,7 +119,7 @@ func (b *Broker) restore(saved Saved) {
 		b.journal.seq.Store(max(b.journal.seq.Load(), e.Seq))
 		if s := b.sessions[e.Client]; s != nil {
 			m := fromStored(e.Message)
-			s.queue = append(s.queue, &owed{m: m, seq: e.Seq, qos: m.QoS, retain: m.Retain, ids: e.Ids, packet: e.Packet, sent: e.Packet != 0, released: e.Released})
+			s.queue = append(s.queue, &owed{m: m, seq: e.Seq, qos: m.QoS, retain: m.Retain, ids: e.Ids, mounted: s.knowsMounted(m.Topic), packet: e.Packet, sent: e.Packet != 0, released: e.Released})
 			s.bytes += m.cost()
 		}
 	}
@@ -107,32 +130,40 @@ func (b *Broker) restore(saved Saved) {
 	}
 }
 
-func newSubscription(e Subscription) (*subscription, error) {
-	f, err := topic.ParseFilter(e.Filter)
-	if err != nil {
-		return nil, err
+// knowsMounted reports whether only mounted subscriptions select n.
+func (s *session) knowsMounted(n topic.Name) bool {
+	known := false
+	for _, sub := range s.subs {
+		if sub.filter.Match(n) {
+			if !sub.mounted {
+				return false
+			}
+			known = true
+		}
 	}
-	sub := &subscription{Subscription: e, filter: f}
-	if n := len(e.Filter) - len(f); n > 0 {
-		sub.group = e.Filter[len("$share/") : n-1]
-	}
-	return sub, nil
+	return known
 }
 
-// open finds or makes the session of a client that has proved its account, and
-// ends the connection that has the identifier now.
-func (b *Broker) open(c *conn, clean bool, expiry uint32, receiveMax uint16) (present bool, err error) {
+// open finds or makes the session of a client that has proved its account, gives
+// it to c with the will w, and ends the connection that has the identifier now.
+func (b *Broker) open(c *conn, w *will, clean bool, expiry uint32, receiveMax uint16) (present bool, code packets.Code, err error) {
 	b.mu.Lock()
 	s := b.sessions[c.clientID]
 	if s != nil {
-		s.mu.Lock()
-		if s.account != c.account.ID {
-			owner := s.title
-			s.mu.Unlock()
+		if owner, ok := s.belongsTo(c.account.ID); !ok {
 			b.mu.Unlock()
-			return false, core.Fail(core.ErrConflict, "Client ID {client} belongs to {owner}. Give {name} another client ID in its sketch.", "client", short(c.clientID), "owner", owner, "name", c.title())
+			return false, packets.ErrClientIdentifierNotValid, core.Fail(core.ErrConflict, "Client ID {client} belongs to {owner}. Give {name} another client ID in its sketch.", "client", short(c.clientID), "owner", owner, "name", c.title())
 		}
-		s.mu.Unlock()
+		if other := s.clashes(c); other != "" {
+			b.mu.Unlock()
+			return false, packets.ErrClientIdentifierNotValid, core.Fail(core.ErrConflict, "Two clients use the client ID {client}: {one} and {two}. Give one of them another ID.", "client", short(c.clientID), "one", other, "two", c.host())
+		}
+	}
+	u := b.usageOf(c.account)
+	if code, err := b.hasRoom(c, u, s); err != nil {
+		b.forgetUsage(c.account.ID)
+		b.mu.Unlock()
+		return false, code, err
 	}
 	late := b.wills[c.clientID]
 	if late != nil { // it is back in time (MQTT 5.0, section 3.1.3.2.2)
@@ -141,34 +172,45 @@ func (b *Broker) open(c *conn, clean bool, expiry uint32, receiveMax uint16) (pr
 	}
 	var old *conn
 	if s != nil {
-		old = s.detach()
-		if clean || s.expiryNow() == 0 {
+		over := clean || s.expiryNow() == 0 || s.expired(time.Now(), 0)
+		if old = s.detach(); over {
+			clash := s.clash
 			b.endLocked(s)
-			s = nil
+			s = b.newSession(c.clientID)
+			s.clash = clash
+		} else {
+			present = true
 		}
-	}
-	present = s != nil
-	if s == nil {
+	} else {
 		s = b.newSession(c.clientID)
-		s.account = c.account.ID
+	}
+	if !present {
+		s.account, s.usage = c.account.ID, u
+		u.sessions++
 		b.sessions[s.id] = s
 	}
+	u.conns++
+	c.usage = u
 	b.mu.Unlock()
 
 	s.mu.Lock()
 	s.account, s.name, s.title, s.version = c.account.ID, string(c.account.Name), c.title(), c.account.Version
 	s.owner, s.protocol, s.window = c, c.version, window
-	s.setExpiry(expiry)
 	if receiveMax > 0 {
 		s.window = min(window, int(receiveMax))
 	}
-	c.session, c.present = s, present
 	if expiry > 0 {
-		b.journal.add(Entry{PutSession: s.stored(time.Time{})})
-	} else if present {
+		b.journal.add(Entry{PutSession: s.stored(time.Time{}, expiry)})
+	} else if s.kept {
 		b.journal.add(Entry{DropSession: s.id}) // it lives as long as the connection now
 	}
+	s.kept = expiry > 0
+	s.setExpiry(expiry)
+	c.session = s
 	s.mu.Unlock()
+	c.mu.Lock()
+	c.will = w
+	c.mu.Unlock()
 
 	if late != nil && !present { // the session it belonged to has ended
 		b.sendWill(late.c, late.w)
@@ -178,17 +220,109 @@ func (b *Broker) open(c *conn, clean bool, expiry uint32, receiveMax uint16) (pr
 		if w != nil && (w.delay == 0 || !present) {
 			b.sendWill(old, w)
 		}
-		if old.host() != c.host() && time.Since(old.opened) < time.Minute {
-			b.refuse(c, core.Say("Two clients use the client ID {client}: {one} and {two}. Give one of them another ID.", "client", short(c.clientID), "one", old.host(), "two", c.host()))
-		}
+		s.takenOver(old, c)
 		old.disconnect(packets.ErrSessionTakenOver)
 	}
-	return present, nil
+	return present, packets.CodeSuccess, nil
+}
+
+// hasRoom checks what the account and the broker may have at once; s is the
+// session that c takes over, or nil. b.mu is held.
+func (b *Broker) hasRoom(c *conn, u *usage, s *session) (packets.Code, error) {
+	if u.free {
+		return packets.CodeSuccess, nil
+	}
+	most := u.limits().Connections
+	taken := u.conns
+	if s != nil && s.online.Load() {
+		taken--
+	}
+	if taken >= most {
+		return packets.ErrQuotaExceeded, core.Fail(core.ErrConflict, "{name} has {n} connections already, which is the most. End some, or ask the teacher for more.", "name", c.title(), "n", taken)
+	}
+	if s != nil || u.sessions < most {
+		return packets.CodeSuccess, nil
+	}
+	var oldest *session
+	for _, x := range b.sessions { // the one that is away longest makes room
+		if !x.online.Load() && x.usage == u && (oldest == nil || x.awaySince().Before(oldest.awaySince())) {
+			oldest = x
+		}
+	}
+	if oldest != nil {
+		b.endLocked(oldest)
+	}
+	return packets.CodeSuccess, nil
+}
+
+func (s *session) awaySince() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.since
+}
+
+func (s *session) belongsTo(id core.AccountID) (owner string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.title, s.account == id
+}
+
+// clash is what is known of two clients with one identifier, which would take
+// the session from each other for ever. It is guarded by Broker.mu.
+type clash struct {
+	one, two string    // where they connect from
+	count    int       // times that one took over from the other
+	at       time.Time // the last time
+}
+
+const (
+	clashes   = 3 // take-overs between two addresses before the newcomer is refused
+	clashTime = 30 * time.Second
+)
+
+// clashes reports who keeps the identifier from c, or "". One of two clients
+// that fight is let be, so that one of them works. b.mu is held.
+func (s *session) clashes(c *conn) (other string) {
+	if s.clash.count < clashes || time.Since(s.clash.at) > clashTime || !s.online.Load() {
+		return ""
+	}
+	if now := s.addr(); now != c.host() {
+		return now
+	}
+	return ""
+}
+
+// addr is where the session's client is connected from, or "".
+func (s *session) addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return ""
+	}
+	return s.conn.host()
+}
+
+// takenOver notes that c took the session from old, and tells where that looks
+// like two clients with one identifier.
+func (s *session) takenOver(old, c *conn) {
+	if old.host() == c.host() || time.Since(old.opened) > time.Minute {
+		return
+	}
+	b := s.b
+	b.mu.Lock()
+	same := s.clash.one == old.host() && s.clash.two == c.host() || s.clash.two == old.host() && s.clash.one == c.host()
+	if !same || time.Since(s.clash.at) > clashTime {
+		s.clash = clash{one: old.host(), two: c.host()}
+	}
+	s.clash.count++
+	s.clash.at = time.Now()
+	b.mu.Unlock()
+	b.refuse(c, refused{}, core.Say("Two clients use the client ID {client}: {one} and {two}. Give one of them another ID.", "client", short(c.clientID), "one", old.host(), "two", c.host()))
 }
 
 // stored is the session as the journal keeps it. s.mu is held.
-func (s *session) stored(left time.Time) *Session {
-	return &Session{Client: s.id, Account: s.account, Name: s.name, Version: s.version, Protocol: s.protocol, Expiry: s.expiry, Left: left}
+func (s *session) stored(left time.Time, expiry uint32) *Session {
+	return &Session{Client: s.id, Account: s.account, Name: s.name, Version: s.version, Protocol: s.protocol, Expiry: expiry, Left: left}
 }
 
 func (s *session) expiryNow() uint32 {
@@ -218,9 +352,16 @@ func (s *session) detach() *conn {
 	return c
 }
 
+// keepFor sets the Session Expiry Interval.
+func (s *session) keepFor(seconds uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setExpiry(seconds)
+}
+
 // attach starts delivering to c: first what an earlier connection did not
 // acknowledge, in order, then what came while nobody was there.
-func (s *session) attach(c *conn) {
+func (s *session) attach(c *conn, w *wakes) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owner != c || s.ended { // somebody else came, or the account went, meanwhile
@@ -237,35 +378,48 @@ func (s *session) attach(c *conn) {
 	s.flying = 0
 	slices.SortFunc(again, func(a, b *owed) int { return cmp.Compare(a.seq, b.seq) })
 	s.queue = append(again, s.queue...)
-	s.send()
+	s.purge()
+	s.send(w)
+}
+
+// purge drops what waits and may not be read any more. s.mu is held.
+func (s *session) purge() {
+	s.queue = slices.DeleteFunc(s.queue, func(o *owed) bool {
+		gone := !o.released && s.b.may(s.account, core.Subscribe, topic.Filter(o.m.Topic)) != nil
+		if gone {
+			s.forget(o)
+		}
+		return gone
+	})
 }
 
 // deliver gives the session a message it subscribes to, and returns the journal
 // position that stores it, or 0.
-func (s *session) deliver(m *message, d delivery) (at uint64) {
+func (s *session) deliver(m *message, d *delivery, w *wakes) (at uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.give(m, d)
+	return s.give(m, d, w)
 }
 
 // give is deliver. s.mu is held.
-func (s *session) give(m *message, d delivery) (at uint64) {
+func (s *session) give(m *message, d *delivery, w *wakes) (at uint64) {
 	if s.ended || s.conn == nil && (s.expiry == 0 || d.qos == 0) {
 		return 0
 	}
 	if d.qos == 0 {
-		frame := m.frame(s.protocol, 0, d.retain, d.identifiers)
+		frame := m.frame(form{five: s.protocol == 5, retain: d.retain, mounted: d.mounted}, d.identifiers)
 		if len(frame) > s.conn.maxPacket {
 			return 0
 		}
-		if s.conn.deliver(frame, 0, false, 0) {
+		if s.conn.deliver(frame, 0, false, 0, w) {
 			s.b.out.Add(1)
 		} else {
 			s.b.shed.Add(1)
+			s.dropped++
 		}
 		return 0
 	}
-	o := &owed{m: m, seq: s.b.journal.seq.Add(1), qos: d.qos, retain: d.retain, ids: d.identifiers}
+	o := &owed{m: m, seq: s.b.journal.seq.Add(1), qos: d.qos, retain: d.retain, mounted: d.mounted, ids: d.identifiers}
 	s.bytes += m.cost()
 	at = s.makeRoom()
 	if s.conn != nil && len(s.queue) == 0 && len(s.inflight) < s.window {
@@ -275,8 +429,17 @@ func (s *session) give(m *message, d delivery) (at uint64) {
 		at = max(at, s.b.journal.add(Entry{PutOwed: s.owedEntry(o)}))
 	}
 	s.queue = append(s.queue, o)
-	s.send()
+	s.send(w)
 	return at
+}
+
+// maxQueue is how many bytes may wait. s.mu is held.
+func (s *session) maxQueue() int {
+	most := s.usage.limits().Queue
+	if s.expiry == 0 {
+		most = min(most, maxPassing)
+	}
+	return most
 }
 
 func (s *session) owedEntry(o *owed) *Owed {
@@ -285,18 +448,25 @@ func (s *session) owedEntry(o *owed) *Owed {
 	return &Owed{Client: s.id, Seq: o.seq, Packet: o.packet, Released: o.released, Ids: o.ids, Message: stored}
 }
 
-// makeRoom drops the oldest messages that were not sent while more than
-// maxQueue waits: what a kit said last is worth most. It is told, once a flood.
+// makeRoom drops the oldest messages that were not sent while more waits than
+// may: what a kit said last is worth most. It is told, once a flood.
 func (s *session) makeRoom() (at uint64) {
+	most := s.maxQueue()
+	if s.bytes <= most {
+		return 0
+	}
 	first := len(s.resends()) // what was sent once stays: its identifier is in use
-	for s.bytes > maxQueue && len(s.queue) > first {
+	for s.bytes > most && len(s.queue) > first {
 		o := s.queue[first]
-		s.queue = slices.Delete(s.queue, first, first+1)
+		copy(s.queue[1:first+1], s.queue[:first])
+		s.queue[0] = nil
+		s.queue = s.queue[1:]
 		at = max(at, s.forget(o))
 		s.b.shed.Add(1)
+		s.dropped++
 		if s.shed++; s.shed == 1 {
 			s.b.cfg.Gate.Refuse(core.Refusal{At: time.Now(), Count: 1, Account: s.account, Name: s.name, Client: short(s.id),
-				Say: core.Say("More than {max} MB wait for {name}, so the oldest messages are dropped. Connect it, or let it start with a clean session.", "max", maxQueue>>20, "name", s.title)})
+				Say: core.Say("More than {max} MB wait for {name}, so the oldest messages are dropped. Connect it, or let it start with a clean session.", "max", max(1, most>>20), "name", s.title)})
 		}
 	}
 	return at
@@ -340,28 +510,31 @@ func (s *session) resends() []*owed {
 func (s *session) pump() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.send()
+	s.send(nil)
 }
 
 // send writes from the queue as long as the client's window and the connection
 // have room. s.mu is held.
-func (s *session) send() {
-	now := time.Now()
-	for s.conn != nil && len(s.queue) > 0 && len(s.inflight) < s.window && s.flying < maxQueue/2 {
+func (s *session) send(w *wakes) {
+	if s.conn == nil || len(s.queue) == 0 {
+		return
+	}
+	most := s.maxQueue() / 2
+	for s.conn != nil && len(s.queue) > 0 && len(s.inflight) < s.window && (s.flying < most || len(s.inflight) == 0) {
 		o := s.queue[0]
 		if o.released {
-			if !s.conn.deliver([]byte{packets.Pubrel<<4 | 2, 2, byte(o.packet >> 8), byte(o.packet)}, 0, false, s.b.journal.position()) {
+			if !s.conn.deliver(acknowledgement(packets.Pubrel, o.packet), 0, false, s.b.journal.position(), w) {
 				return
 			}
 			s.fly(o)
 			continue
 		}
-		if !o.sent && o.m.expired(now) {
+		if !o.sent && o.m.expired(time.Now()) {
 			s.queue = s.queue[1:]
 			s.forget(o)
 			continue
 		}
-		frame := o.m.frame(s.protocol, o.qos, o.retain, o.ids)
+		frame := o.m.frame(form{five: s.protocol == 5, qos: o.qos, retain: o.retain, mounted: o.mounted}, o.ids)
 		if len(frame) > s.conn.maxPacket { // MQTT 5.0, section 3.1.2.11.4: as if it was sent
 			s.queue = s.queue[1:]
 			s.forget(o)
@@ -382,7 +555,7 @@ func (s *session) send() {
 				after = 0 // at least once: a second time does no harm
 			}
 		}
-		if !s.conn.deliver(frame, o.packet, o.sent, after) {
+		if !s.conn.deliver(frame, o.packet, o.sent, after, w) {
 			return
 		}
 		s.b.out.Add(1)
@@ -409,7 +582,7 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 	}
 	o := s.inflight[id]
 	if kind == packets.Pubrec {
-		release := []byte{packets.Pubrel<<4 | 2, 2, byte(id >> 8), byte(id)}
+		release := acknowledgement(packets.Pubrel, id)
 		at := uint64(0)
 		switch {
 		case o == nil && c.version == 5:
@@ -426,7 +599,7 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 			}
 		}
 		if release != nil {
-			c.answer(release, at) // after a crash it must not be sent as a message again
+			c.answer(release, at, &c.wakes) // after a crash it must not be sent as a message again
 			return
 		}
 	}
@@ -436,39 +609,43 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 	delete(s.inflight, id)
 	s.flying -= o.m.cost()
 	s.forget(o)
-	s.send()
+	s.send(&c.wakes)
 }
 
 // subscribe adds a subscription and returns the journal position that stores
-// it, and whether the filter was subscribed to before.
-func (s *session) subscribe(sub *subscription) (at uint64, existed bool) {
+// it, and whether the filter was subscribed to before, or that there are too many.
+func (s *session) subscribe(sub *subscription) (at uint64, existed, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		return 0, false
+		return 0, false, false
 	}
-	_, existed = s.subs[sub.Filter]
+	old := s.subs[sub.Filter]
+	if old == nil && len(s.subs) >= maxFilters {
+		return 0, false, true
+	}
+	sub.s = s
 	s.subs[sub.Filter] = sub
-	s.b.router.subscribe(s, sub)
+	s.b.router.subscribe(sub, old)
 	if s.expiry > 0 {
 		at = s.b.journal.add(Entry{PutSubscription: &sub.Subscription})
 	}
-	return at, existed
+	return at, old != nil, false
 }
 
-func (s *session) unsubscribe(filter string) (at uint64) {
+func (s *session) unsubscribe(filter string) (at uint64, existed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub := s.subs[filter]
 	if sub == nil {
-		return 0
+		return 0, false
 	}
 	delete(s.subs, filter)
-	s.b.router.unsubscribe(s, sub)
+	s.b.router.unsubscribe(sub)
 	if s.expiry > 0 {
 		at = s.b.journal.add(Entry{DropFilter: &Subscription{Client: s.id, Filter: filter}})
 	}
-	return at
+	return at, true
 }
 
 // owe queues the retained messages of new subscriptions, and sees to it that
@@ -476,10 +653,7 @@ func (s *session) unsubscribe(filter string) (at uint64) {
 func (s *session) owe(due []retainedFor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, d := range due {
-		s.due = slices.DeleteFunc(s.due, func(x retainedFor) bool { return x.sub.Filter == d.sub.Filter })
-		s.due = append(s.due, d)
-	}
+	s.due = append(s.due, due...) // of two for one filter, the older finds its subscription gone
 	if !s.paying && len(s.due) > 0 {
 		s.paying = true
 		go s.sendRetained()
@@ -509,11 +683,11 @@ func (s *session) sendRetained() {
 			if !due.c.waitRoom() || !s.waitQueue(due.c) {
 				break
 			}
-			d := delivery{qos: min(due.sub.QoS, m.QoS), retain: true}
+			d := delivery{s: s, qos: min(due.sub.QoS, m.QoS), retain: true, mounted: due.sub.mounted}
 			if due.sub.Identifier > 0 {
 				d.identifiers = []int{due.sub.Identifier}
 			}
-			if !s.deliverRetained(m, d, due.sub) {
+			if !s.deliverRetained(m, &d, due.sub) {
 				break
 			}
 		}
@@ -522,14 +696,14 @@ func (s *session) sendRetained() {
 
 // deliverRetained delivers m unless a newer one has been, and reports whether
 // the subscription still stands.
-func (s *session) deliverRetained(m *message, d delivery, sub *subscription) bool {
+func (s *session) deliverRetained(m *message, d *delivery, sub *subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.subs[sub.Filter] != sub {
 		return false
 	}
 	if s.b.router.current(m.Topic) == m {
-		s.give(m, d)
+		s.give(m, d, nil)
 	}
 	return true
 }
@@ -539,7 +713,7 @@ func (s *session) deliverRetained(m *message, d delivery, sub *subscription) boo
 func (s *session) waitQueue(c *conn) bool {
 	for {
 		s.mu.Lock()
-		here, short := s.conn == c && !s.ended, len(s.queue) < window && s.bytes < maxQueue/2
+		here, short := s.conn == c && !s.ended, len(s.queue) < window && s.bytes < s.maxQueue()/2
 		s.mu.Unlock()
 		if !here || short {
 			return here
@@ -565,10 +739,14 @@ func (s *session) left(c *conn, clean bool) {
 		s.owner = nil
 		s.setConn(nil)
 		if gone = s.expiry == 0; !gone {
-			s.b.journal.add(Entry{PutSession: s.stored(s.since)})
+			s.b.journal.add(Entry{PutSession: s.stored(s.since, s.expiry)})
 		}
 	}
 	s.mu.Unlock()
+	s.b.mu.Lock()
+	c.usage.conns--
+	s.b.forgetUsage(c.account.ID)
+	s.b.mu.Unlock()
 	if gone {
 		s.b.end(s)
 	}
@@ -580,6 +758,20 @@ func (s *session) left(c *conn, clean bool) {
 	default:
 		s.b.delayWill(c, w, min(w.delay, wait))
 	}
+}
+
+// will is what is published when the connection ends without a DISCONNECT.
+type will struct {
+	m       *message
+	delay   time.Duration
+	expires time.Duration // of the message, from its sending; 0 is never
+}
+
+// delayed is a will that is sent unless its client comes back in time.
+type delayed struct {
+	timer *time.Timer
+	c     *conn
+	w     *will
 }
 
 func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
@@ -603,21 +795,27 @@ func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
 // sendWill publishes the will of c. It was allowed at CONNECT; it is asked again.
 func (b *Broker) sendWill(c *conn, w *will) {
 	if err := b.may(c.account.ID, core.Publish, topic.Filter(w.m.Topic)); err != nil {
-		b.refuse(c, sentence(err))
+		b.refuse(c, refused{core.Publish, topic.Filter(w.m.Topic)}, sentence(err))
 		return
+	}
+	if w.m.Retain && !b.router.mayRetain(w.m.Topic, w.m.Payload) {
+		w.m.Retain = false
 	}
 	w.m.At = time.Now()
 	if w.expires > 0 {
 		w.m.props.Expires = w.m.At.Add(w.expires)
 	}
-	b.accepted(w.m, nil)
+	b.accepted(w.m, nil, nil)
 }
 
-// expired reports whether nobody came back in time.
-func (s *session) expired(now time.Time) bool {
+// expired reports whether nobody came back in time, or within grace after it.
+func (s *session) expired(now time.Time, grace time.Duration) bool {
+	if s.online.Load() {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn == nil && !s.ended && s.expiry != never && now.Sub(s.since) > time.Duration(s.expiry)*time.Second+connectWithin
+	return s.owner == nil && !s.ended && s.expiry != never && now.Sub(s.since) > time.Duration(s.expiry)*time.Second+grace
 }
 
 // end forgets a session that nobody is connected to.
@@ -632,13 +830,17 @@ func (b *Broker) end(s *session) {
 // endLocked forgets a session. b.mu is held.
 func (b *Broker) endLocked(s *session) {
 	delete(b.sessions, s.id)
+	s.usage.sessions--
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
 	for _, sub := range s.subs {
-		b.router.unsubscribe(s, sub)
+		b.router.unsubscribe(sub)
 	}
-	b.journal.add(Entry{DropSession: s.id})
+	b.forgetUsage(s.account)
+	if s.kept {
+		b.journal.add(Entry{DropSession: s.id})
+	}
 	clear(s.subs)
 	clear(s.inflight)
 	s.queue, s.due, s.bytes, s.flying = nil, nil, 0, 0
@@ -669,12 +871,20 @@ func (s *session) recheck() {
 	s.mu.Unlock()
 	revoked := false
 	for _, sub := range filters {
-		if err := s.b.may(account, core.Subscribe, sub.filter); err != nil {
+		f, err := topic.ParseFilter(sub.Filter)
+		if err != nil {
+			continue
+		}
+		real, err := s.b.cfg.Gate.Authorize(account, core.Subscribe, f)
+		switch {
+		case err != nil:
 			revoked = true
 			s.unsubscribe(sub.Filter)
 			if c != nil {
-				s.b.refuse(c, sentence(err))
+				s.b.refuse(c, refused{core.Subscribe, real}, sentence(err))
 			}
+		case real != sub.filter: // its mount is another now
+			s.subscribe(newSubscription(sub.Subscription, f, real))
 		}
 	}
 	if !revoked {
@@ -682,13 +892,7 @@ func (s *session) recheck() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue = slices.DeleteFunc(s.queue, func(o *owed) bool { // what waits for it is not its any more
-		gone := o.packet == 0 && s.b.may(account, core.Subscribe, topic.Filter(o.m.Topic)) != nil
-		if gone {
-			s.forget(o)
-		}
-		return gone
-	})
+	s.purge()
 }
 
 // client is the session as people see it.
@@ -696,6 +900,7 @@ func (s *session) client() core.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := core.Client{ID: s.id, Account: s.account, Connected: s.conn != nil, Durable: s.expiry > 0, Since: s.since,
+		Waiting: len(s.queue) + len(s.inflight), Bytes: s.bytes, Dropped: s.dropped,
 		Protocol: map[byte]string{3: "3.1", 4: "3.1.1", 5: "5"}[s.protocol]}
 	if s.conn != nil {
 		c.Addr = s.conn.RemoteAddr().String()
@@ -704,4 +909,46 @@ func (s *session) client() core.Client {
 		c.Filters = append(c.Filters, f)
 	}
 	return c
+}
+
+// unreleased returns how many inbound QoS 2 messages are not released.
+func (s *session) unreleased() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.received)
+}
+
+// seen reports whether an inbound QoS 2 message was taken before.
+func (s *session) seen(packet uint16) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.received[packet]
+	return ok
+}
+
+// receive remembers an inbound QoS 2 message until it is released, and returns
+// what the journal must store together with it.
+func (s *session) receive(packet uint16) []Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.received[packet] = struct{}{}
+	if s.expiry == 0 {
+		return nil
+	}
+	return []Entry{{PutReceived: &Received{s.id, packet}}}
+}
+
+// release forgets an inbound QoS 2 message and returns the journal position
+// that stores it, or 0, and whether there was one.
+func (s *session) release(packet uint16) (at uint64, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known = s.received[packet]; !known {
+		return 0, false
+	}
+	delete(s.received, packet)
+	if s.expiry == 0 {
+		return 0, true
+	}
+	return s.b.journal.add(Entry{DropReceived: &Received{s.id, packet}}), true
 }

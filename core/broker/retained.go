@@ -1,0 +1,189 @@
+package broker
+
+import (
+	"strings"
+	"sync"
+
+	"homeroom/core/topic"
+)
+
+// maxRetained is how much all retained messages may take together, in bytes.
+const maxRetained = 256 << 20
+
+// retainer keeps the retained messages, by level of their topic, so that a
+// filter is looked up without looking at every message.
+type retainer struct {
+	mu    sync.RWMutex
+	root  shelf // guarded by mu
+	bytes int   // guarded by mu; that they take
+	count int   // guarded by mu
+}
+
+// shelf is one level. Its name is the key it is under.
+type shelf struct {
+	next map[string]*shelf
+	m    *message // of the topic that ends here, or nil
+}
+
+// mayRetain reports whether there is room for a retained message. Clearing one
+// always has room.
+func (r *retainer) mayRetain(n topic.Name, payload []byte) bool {
+	if len(payload) == 0 {
+		return true
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.bytes+perMessage+len(n)+len(payload) <= maxRetained || r.find(n) != nil
+}
+
+// retain keeps m, or forgets its topic where m is empty (MQTT 5.0, section
+// 3.3.1.3), and returns the journal position that stores it. j is nil for
+// what is kept in memory only.
+func (r *retainer) retain(m *message, j *journal) (at uint64) {
+	r.mu.Lock() // held while adding: the journal must end with what is kept here
+	defer r.mu.Unlock()
+	var e Entry
+	if len(m.Payload) > 0 {
+		r.put(m)
+		s := m.stored()
+		e.PutRetained = &s
+	} else if r.drop(m.Topic) {
+		e.DropRetained = m.Topic
+	} else {
+		return 0
+	}
+	if j == nil {
+		return 0
+	}
+	return j.add(e)
+}
+
+// put keeps m. r.mu is held.
+func (r *retainer) put(m *message) {
+	at := &r.root
+	for rest, more := string(m.Topic), true; more; {
+		var l string
+		l, rest, more = strings.Cut(rest, "/")
+		child := at.next[l]
+		if child == nil {
+			child = &shelf{}
+			if at.next == nil {
+				at.next = make(map[string]*shelf, 1)
+			}
+			at.next[l] = child
+		}
+		at = child
+	}
+	if at.m != nil {
+		r.bytes -= at.m.cost()
+		r.count--
+	}
+	at.m = m
+	r.bytes += m.cost()
+	r.count++
+}
+
+// drop forgets a topic and the levels that nobody needs any more, and reports
+// whether there was one. r.mu is held.
+func (r *retainer) drop(n topic.Name) bool {
+	dropped := r.root.drop(string(n), true)
+	if dropped == nil {
+		return false
+	}
+	r.bytes -= dropped.cost()
+	r.count--
+	return true
+}
+
+func (s *shelf) drop(rest string, more bool) (m *message) {
+	if !more {
+		m, s.m = s.m, nil
+		return m
+	}
+	l, rest, more := strings.Cut(rest, "/")
+	child := s.next[l]
+	if child == nil {
+		return nil
+	}
+	m = child.drop(rest, more)
+	if child.m == nil && len(child.next) == 0 {
+		delete(s.next, l)
+	}
+	return m
+}
+
+// find returns the message of a topic, or nil. r.mu is held.
+func (r *retainer) find(n topic.Name) *message {
+	at := &r.root
+	for rest, more := string(n), true; more; {
+		var l string
+		l, rest, more = strings.Cut(rest, "/")
+		if at = at.next[l]; at == nil {
+			return nil
+		}
+	}
+	return at.m
+}
+
+// retained returns the retained messages that f selects, in no order.
+func (r *retainer) retained(f topic.Filter) (found []*message) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	r.root.match(string(f), true, true, &found)
+	return found
+}
+
+// match adds what the rest of a filter selects. first is the first level, where
+// wildcards do not reach $-topics (MQTT 5.0, section 4.7.2).
+func (s *shelf) match(rest string, more, first bool, found *[]*message) {
+	if !more {
+		if s.m != nil {
+			*found = append(*found, s.m)
+		}
+		return
+	}
+	l, rest, more := strings.Cut(rest, "/")
+	switch l {
+	case "#":
+		s.all(first, found)
+	case "+":
+		for name, child := range s.next {
+			if !first || !strings.HasPrefix(name, "$") {
+				child.match(rest, more, false, found)
+			}
+		}
+	default:
+		if child := s.next[l]; child != nil {
+			child.match(rest, more, false, found)
+		}
+	}
+}
+
+// all adds everything at and below s: "#" is its parent too (section 4.7.1.2).
+func (s *shelf) all(first bool, found *[]*message) {
+	if s.m != nil {
+		*found = append(*found, s.m)
+	}
+	for name, child := range s.next {
+		if !first || !strings.HasPrefix(name, "$") {
+			child.all(false, found)
+		}
+	}
+}
+
+// current returns the retained message of a topic, or nil.
+func (r *retainer) current(n topic.Name) *message {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.find(n)
+}
+
+// forget drops a retained message that is no longer worth delivering.
+func (r *retainer) forget(m *message, j *journal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.find(m.Topic) == m {
+		r.drop(m.Topic)
+		j.add(Entry{DropRetained: m.Topic})
+	}
+}
