@@ -767,8 +767,8 @@ func TestMatchAgreesWithEngine(t *testing.T) {
 			t.Fatalf("filter %q, name %q: retained %v, topic %v", f, n, got, want)
 		}
 		ours.retain(newMessage(core.Message{Topic: n}, nil), nil)
-		if len(ours.retainer.root.next) != 0 || ours.bytes != 0 || ours.count != 0 {
-			t.Fatalf("%q left %v, %d bytes", n, ours.retainer.root.next, ours.bytes)
+		if !ours.retainer.root.empty() || ours.bytes != 0 {
+			t.Fatalf("%q left %v, %d bytes", n, ours.retainer.root, ours.bytes)
 		}
 		checked++
 		if want {
@@ -832,6 +832,53 @@ func FuzzConnect(f *testing.F) {
 			t.Errorf("left behind: %d connections, %d silent", len(b.conns), b.newcomers.order.Len())
 		}
 	})
+}
+
+// TestRetainedAgrees puts and drops many topics and looks each filter up in
+// them, beside a plain list.
+func TestRetainedAgrees(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	pick := func(from ...string) string {
+		ls := make([]string, 1+rnd.IntN(4))
+		for i := range ls {
+			ls[i] = from[rnd.IntN(len(from))]
+		}
+		return strings.Join(ls, "/")
+	}
+	r, plain := newRouter(), map[topic.Name]bool{}
+	for range 20_000 {
+		n := topic.Name(pick("a", "b", "c", "", "$SYS"))
+		m := newMessage(core.Message{Topic: n}, nil)
+		if rnd.IntN(2) == 0 {
+			m.Payload = []byte("x")
+		}
+		r.retain(m, nil)
+		if delete(plain, n); len(m.Payload) > 0 {
+			plain[n] = true
+		}
+		f, err := topic.ParseFilter(pick("a", "b", "", "+", "#", "$SYS"))
+		if err != nil {
+			continue
+		}
+		want := 0
+		for n := range plain {
+			if f.Match(n) {
+				want++
+			}
+		}
+		if got := len(r.retained(f)); got != want {
+			t.Fatalf("%q selects %d, want %d", f, got, want)
+		}
+		if (r.current(n) != nil) != plain[n] {
+			t.Fatalf("%q: %v", n, r.current(n))
+		}
+	}
+	for n := range plain {
+		r.retain(newMessage(core.Message{Topic: n}, nil), nil)
+	}
+	if !r.retainer.root.empty() || r.bytes != 0 {
+		t.Errorf("left %v, %d bytes", r.retainer.root, r.bytes)
+	}
 }
 
 func FuzzStoredProperties(f *testing.F) {

@@ -16,13 +16,64 @@ type retainer struct {
 	mu    sync.RWMutex
 	root  shelf // guarded by mu
 	bytes int   // guarded by mu; that they take
-	count int   // guarded by mu
 }
 
-// shelf is one level. Its name is the key it is under.
+// shelf is one level. Most have one level below them (the state of a lamp, the
+// value of a sensor), and a map for one takes more memory than the message.
 type shelf struct {
-	next map[string]*shelf
-	m    *message // of the topic that ends here, or nil
+	m    *message          // of the topic that ends here, or nil
+	name string            // of only
+	only *shelf            // the level below, while there is one
+	many map[string]*shelf // the levels below, once there are more
+}
+
+// child returns the level below with that name, or nil.
+func (s *shelf) child(name string) *shelf {
+	if s.only != nil && s.name == name {
+		return s.only
+	}
+	return s.many[name]
+}
+
+// add makes a level below.
+func (s *shelf) add(name string) *shelf {
+	child := &shelf{}
+	switch {
+	case s.many != nil:
+		s.many[name] = child
+	case s.only == nil:
+		s.name, s.only = name, child
+	default:
+		s.many = map[string]*shelf{s.name: s.only, name: child}
+		s.name, s.only = "", nil
+	}
+	return child
+}
+
+// remove drops a level below.
+func (s *shelf) remove(name string) {
+	if s.only != nil {
+		s.name, s.only = "", nil
+		return
+	}
+	if delete(s.many, name); len(s.many) == 0 {
+		s.many = nil
+	}
+}
+
+func (s *shelf) empty() bool { return s.m == nil && s.only == nil && s.many == nil }
+
+// below calls do for every level below; where first, not for those of $-topics,
+// which wildcards at the first level do not reach (MQTT 5.0, section 4.7.2).
+func (s *shelf) below(first bool, do func(*shelf)) {
+	if s.only != nil && !(first && strings.HasPrefix(s.name, "$")) {
+		do(s.only)
+	}
+	for name, child := range s.many {
+		if !first || !strings.HasPrefix(name, "$") {
+			do(child)
+		}
+	}
 }
 
 // mayRetain reports whether there is room for a retained message. Clearing one
@@ -64,23 +115,17 @@ func (r *retainer) put(m *message) {
 	for rest, more := string(m.Topic), true; more; {
 		var l string
 		l, rest, more = strings.Cut(rest, "/")
-		child := at.next[l]
+		child := at.child(l)
 		if child == nil {
-			child = &shelf{}
-			if at.next == nil {
-				at.next = make(map[string]*shelf, 1)
-			}
-			at.next[l] = child
+			child = at.add(l)
 		}
 		at = child
 	}
 	if at.m != nil {
 		r.bytes -= at.m.cost()
-		r.count--
 	}
 	at.m = m
 	r.bytes += m.cost()
-	r.count++
 }
 
 // drop forgets a topic and the levels that nobody needs any more, and reports
@@ -91,7 +136,6 @@ func (r *retainer) drop(n topic.Name) bool {
 		return false
 	}
 	r.bytes -= dropped.cost()
-	r.count--
 	return true
 }
 
@@ -101,13 +145,12 @@ func (s *shelf) drop(rest string, more bool) (m *message) {
 		return m
 	}
 	l, rest, more := strings.Cut(rest, "/")
-	child := s.next[l]
+	child := s.child(l)
 	if child == nil {
 		return nil
 	}
-	m = child.drop(rest, more)
-	if child.m == nil && len(child.next) == 0 {
-		delete(s.next, l)
+	if m = child.drop(rest, more); child.empty() {
+		s.remove(l)
 	}
 	return m
 }
@@ -118,7 +161,7 @@ func (r *retainer) find(n topic.Name) *message {
 	for rest, more := string(n), true; more; {
 		var l string
 		l, rest, more = strings.Cut(rest, "/")
-		if at = at.next[l]; at == nil {
+		if at = at.child(l); at == nil {
 			return nil
 		}
 	}
@@ -133,8 +176,7 @@ func (r *retainer) retained(f topic.Filter) (found []*message) {
 	return found
 }
 
-// match adds what the rest of a filter selects. first is the first level, where
-// wildcards do not reach $-topics (MQTT 5.0, section 4.7.2).
+// match adds what the rest of a filter selects. first is the first level.
 func (s *shelf) match(rest string, more, first bool, found *[]*message) {
 	if !more {
 		if s.m != nil {
@@ -147,13 +189,9 @@ func (s *shelf) match(rest string, more, first bool, found *[]*message) {
 	case "#":
 		s.all(first, found)
 	case "+":
-		for name, child := range s.next {
-			if !first || !strings.HasPrefix(name, "$") {
-				child.match(rest, more, false, found)
-			}
-		}
+		s.below(first, func(child *shelf) { child.match(rest, more, false, found) })
 	default:
-		if child := s.next[l]; child != nil {
+		if child := s.child(l); child != nil {
 			child.match(rest, more, false, found)
 		}
 	}
@@ -164,11 +202,7 @@ func (s *shelf) all(first bool, found *[]*message) {
 	if s.m != nil {
 		*found = append(*found, s.m)
 	}
-	for name, child := range s.next {
-		if !first || !strings.HasPrefix(name, "$") {
-			child.all(false, found)
-		}
-	}
+	s.below(first, func(child *shelf) { child.all(false, found) })
 }
 
 // current returns the retained message of a topic, or nil.
