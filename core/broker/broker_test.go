@@ -114,11 +114,12 @@ func (m *memory) AppendJournal(_ context.Context, es []Entry) error {
 	return nil
 }
 
-// gate lets everybody with the password "right" in; who is named after a team
-// may use that team's branch.
+// gate lets everybody with the password "right" in. The first letter of a name is
+// its account; those of "m" are mounted in the branch blue.
 type gate struct {
 	mu      sync.Mutex
 	version int64
+	limits  core.Limits // of every account
 	deny    map[topic.Filter]bool
 	refused []core.Refusal
 }
@@ -129,12 +130,20 @@ func (g *gate) Authenticate(_ context.Context, name, secret, _, _ string) (core.
 	if secret != "right" || name == "" {
 		return core.Account{}, core.Fail(core.ErrDenied, "wrong name or password")
 	}
-	return core.Account{ID: core.AccountID(name[0]), Name: topic.ID(name), Version: 1 + g.version}, nil
+	return g.account(core.AccountID(name[0]), topic.ID(name)), nil
+}
+
+// account is what there is to know of an account. g.mu is held.
+func (g *gate) account(id core.AccountID, name topic.ID) core.Account {
+	return core.Account{ID: id, Name: name, Version: 1 + g.version, Limits: g.limits, Mounted: id == 'm'}
 }
 
 func (g *gate) Authorize(id core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if id == 'm' && f[0] != '$' && f != "blue" && !strings.HasPrefix(string(f), "blue/") {
+		f = "blue/" + f
+	}
 	if g.deny[f] || strings.HasPrefix(string(f), "secret") {
 		return f, core.Fail(core.ErrDenied, "{who} may not use {filter}", "who", string(rune(id)), "filter", f)
 	}
@@ -144,7 +153,7 @@ func (g *gate) Authorize(id core.AccountID, _ core.Action, f topic.Filter) (topi
 func (g *gate) Account(id core.AccountID) (core.Account, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return core.Account{ID: id, Version: 1 + g.version}, true
+	return g.account(id, ""), true
 }
 
 func (g *gate) Refuse(r core.Refusal) {

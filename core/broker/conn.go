@@ -354,7 +354,7 @@ func (c *conn) append(p []byte, after uint64, w *wakes) []byte {
 		return s.buf[len(s.buf)-len(p):]
 	}
 	if c.out == nil {
-		c.out = buffers.Get().([]byte)[:0]
+		c.out = (*buffers.Get().(*[]byte))[:0]
 	}
 	c.out = append(c.out, p...)
 	c.wake(w)
@@ -375,7 +375,7 @@ func (c *conn) wake(w *wakes) {
 }
 
 // buffers are for writing; an idle connection has none.
-var buffers = sync.Pool{New: func() any { return make([]byte, 0, 4<<10) }}
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 // keptBuffer is the largest buffer that is used again, in bytes.
 const keptBuffer = 128 << 10
@@ -454,7 +454,7 @@ func (c *conn) flush() {
 		}
 		c.mu.Unlock()
 		if cap(buf) <= keptBuffer {
-			buffers.Put(buf)
+			buffers.Put(&buf)
 		}
 		if blocked && c.session != nil {
 			c.session.pump()

@@ -5,6 +5,7 @@ package broker
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -152,7 +153,7 @@ func TestTenthStuck(t *testing.T) {
 	for qos := range byte(2) {
 		t.Run(fmt.Sprintf("QoS %d", qos), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const readers, sticking, messages, size = 100, 10, 200, 16 << 10
+				const readers, sticking, warm, messages, size = 100, 10, 20, 200, 16 << 10
 				g := &gate{deny: map[topic.Filter]bool{}}
 				b := bubble(t, g)
 				ctx := t.Context()
@@ -165,53 +166,49 @@ func TestTenthStuck(t *testing.T) {
 					send(t, c, packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 1, ProtocolVersion: 4, Filters: packets.Subscriptions{{Filter: "k", Qos: qos}}})
 					read(t, c, 4)
 					_ = c.SetReadDeadline(time.Time{})
-					if i >= sticking {
-						go func() {
-							in := bufio.NewReader(c)
-							body := make([]byte, size+16)
-							for {
-								head, err := in.ReadByte()
-								if err != nil {
+					go func() {
+						in := bufio.NewReader(c)
+						body := make([]byte, size+16)
+						for i >= sticking || count[i].Load() < warm {
+							head, err := in.ReadByte()
+							if err != nil {
+								return
+							}
+							n, err := binary.ReadUvarint(in)
+							if err != nil {
+								return
+							}
+							if _, err := io.ReadFull(in, body[:n]); err != nil || head>>4 != packets.Publish {
+								return
+							}
+							count[i].Add(1)
+							if qos > 0 {
+								if _, err := c.Write([]byte{0x40, 2, body[3], body[4]}); err != nil {
 									return
-								}
-								n, shift := 0, 0
-								for d := byte(0x80); d >= 0x80; shift += 7 {
-									if d, err = in.ReadByte(); err != nil {
-										return
-									}
-									n |= int(d&0x7f) << shift
-								}
-								if _, err := io.ReadFull(in, body[:n]); err != nil {
-									return
-								}
-								if head>>4 == packets.Publish {
-									count[i].Add(1)
-									if qos > 0 {
-										if _, err := c.Write([]byte{0x40, 2, body[3], body[4]}); err != nil {
-											return
-										}
-									}
 								}
 							}
-						}()
+						}
+					}()
+				}
+				publish := func(n int) {
+					for range n {
+						if err := b.Publish(ctx, core.Message{Topic: "k", Payload: make([]byte, size), QoS: qos, From: 'p'}); err != nil {
+							t.Fatal(err)
+						}
+						synctest.Wait()
 					}
 				}
-				synctest.Wait()
+				publish(warm)
 				before := used()
-				for range messages { // 3 MB, three times what may wait to be written
-					if err := b.Publish(ctx, core.Message{Topic: "k", Payload: make([]byte, size), QoS: qos, From: 'p'}); err != nil {
-						t.Fatal(err)
-					}
-					synctest.Wait()
-				}
+				publish(messages) // 3 MB, three times what may wait to be written
 				each := (used() - before) / sticking
 				t.Logf("%d KiB a stuck client", each>>10)
 				if each > 1<<20+64<<10 { // a write may be under way
 					t.Errorf("%d bytes a stuck client, want at most 1 MiB", each)
 				}
 				for i := sticking; i < readers; i++ {
-					if n := count[i].Load(); n != messages {
-						t.Errorf("reader %d got %d of %d", i, n, messages)
+					if n := count[i].Load(); n != warm+messages {
+						t.Errorf("reader %d got %d of %d", i, n, warm+messages)
 					}
 				}
 				time.Sleep(3 * writeWithin)

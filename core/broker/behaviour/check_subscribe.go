@@ -193,13 +193,15 @@ var subscribing = []check{
 		c.gets("b=own q1", "a=x q1")
 	}},
 	{"3.3.4-2", "345", "where subscriptions overlap the highest QoS counts", "", func(x *exam) {
-		c := x.open(hello{})
-		c.sub("~/#", 0)
-		c.sub("~/+", 2)
-		c.sub("~/a", 1)
-		x.pub("~/a", "x", q2)
-		got := c.drain(1)
-		x.must(slices.Contains(x.words(got), "a=x q2") && len(got) <= 3, "got %q", x.words(got))
+		for i := range 3 { // whichever of the filters has it
+			c := x.open(hello{})
+			for j, filter := range []string{"~/#", "~/+", "~/a"} {
+				c.sub(filter, byte(i+j)%3)
+			}
+			x.pub("~/a", "x", q2)
+			got := c.drain(1)
+			x.must(slices.Contains(x.words(got), "a=x q2") && len(got) <= 3, "got %q", x.words(got))
+		}
 	}},
 	{"3.3.4-3", "5", "a delivery names the Subscription Identifiers of all that match", "", func(x *exam) {
 		c := x.open(hello{})
