@@ -20,6 +20,7 @@ import (
 
 type accountCmd struct {
 	Add     accountAdd     `cmd:"" help:"Add an account. A kit without --password-stdin gets a secret, which is printed once."`
+	Change  accountChange  `cmd:"" help:"Change where an account's topics are and what it may ask of the broker."`
 	List    accountList    `cmd:"" help:"List accounts."`
 	Disable accountDisable `cmd:"" help:"Disable an account; what it has open ends within a second."`
 	Enable  accountEnable  `cmd:"" help:"Enable an account again."`
@@ -68,6 +69,7 @@ type accountAdd struct {
 	Role          string `required:"" enum:"teacher,student,kit" help:"teacher, student or kit."`
 	Team          string `help:"Team; it is made where it does not exist."`
 	Label         string `help:"Display name, in any script."`
+	Mount         bool   `negatable:"" default:"true" help:"Put its topics into the branch of its team. A teacher's never are."`
 	PasswordStdin bool   `help:"Read the password from standard input."`
 }
 
@@ -90,7 +92,8 @@ func (c *accountAdd) Run(ctx context.Context, e env) error {
 			}
 			fmt.Fprintf(e.err, "team %s added\n", team)
 		}
-		a, made, err := s.Add(ctx, core.Account{Name: topic.ID(c.Name), Label: c.Label, Role: core.Role(c.Role), Team: team}, secret)
+		role := core.Role(c.Role)
+		a, made, err := s.Add(ctx, core.Account{Name: topic.ID(c.Name), Label: c.Label, Role: role, Team: team, Mounted: c.Mount && role != core.Teacher}, secret)
 		if err == nil && made != "" && !c.PasswordStdin {
 			fmt.Fprintf(e.out, "%s %s\n", a.Name, made)
 		}
@@ -107,22 +110,80 @@ func hasTeam(s *accounts.Service, name topic.ID) bool {
 	return false
 }
 
+type accountChange struct {
+	Name        string `arg:"" help:"Account."`
+	Mount       *bool  `negatable:"" help:"Put its topics into the branch of its team, or do not; what it has open ends."`
+	Messages    *int   `help:"Messages a second; 0 is as in Settings, here and below." placeholder:"N"`
+	Bytes       *int   `help:"Bytes a second." placeholder:"N"`
+	Connections *int   `help:"Connections at once." placeholder:"N"`
+	Queue       *int   `help:"Bytes that may wait for one client." placeholder:"N"`
+	Packet      *int   `help:"Bytes of one packet." placeholder:"N"`
+}
+
+// Run changes the account.
+func (c *accountChange) Run(ctx context.Context, e env) error {
+	if *c == (accountChange{Name: c.Name}) {
+		return core.Fail(errUsage, "There is nothing to change. \"homeroom account change --help\" shows what can be.")
+	}
+	return withAccounts(ctx, e, func(s *accounts.Service) error {
+		a, err := named(s, c.Name)
+		if err != nil {
+			return err
+		}
+		if c.Mount != nil {
+			a.Mounted = *c.Mount
+		}
+		for to, n := range map[*int]*int{&a.Limits.Messages: c.Messages, &a.Limits.Bytes: c.Bytes, &a.Limits.Connections: c.Connections,
+			&a.Limits.Queue: c.Queue, &a.Limits.Packet: c.Packet} {
+			if n != nil {
+				*to = *n
+			}
+		}
+		return s.Change(ctx, a)
+	})
+}
+
 type accountList struct{}
 
 // Run prints a table.
 func (accountList) Run(ctx context.Context, e env) error {
 	return withAccounts(ctx, e, func(s *accounts.Service) error {
 		w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tROLE\tTEAM\tSTATE\tDISPLAY NAME")
+		fmt.Fprintln(w, "NAME\tROLE\tTEAM\tSTATE\tTOPICS\tLIMITS\tDISPLAY NAME")
 		for _, a := range s.Accounts() {
 			state := "enabled"
 			if a.Disabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Role, a.Team, state, a.Label)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Name, a.Role, a.Team, state, inside(a), limits(a.Limits), a.Label)
 		}
 		return w.Flush()
 	})
+}
+
+// inside is the branch that an account's topics are put into.
+func inside(a core.Account) string {
+	if !a.Mounted || a.Team == "" || a.Role == core.Teacher {
+		return "/"
+	}
+	return string(a.Team) + "/"
+}
+
+// limits is what an account has of its own, as "account change" takes it.
+func limits(l core.Limits) string {
+	var own []string
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"messages", l.Messages}, {"bytes", l.Bytes}, {"connections", l.Connections}, {"queue", l.Queue}, {"packet", l.Packet}} {
+		if f.n != 0 {
+			own = append(own, fmt.Sprintf("%s=%d", f.name, f.n))
+		}
+	}
+	if own == nil {
+		return "-"
+	}
+	return strings.Join(own, " ")
 }
 
 type accountDisable struct {

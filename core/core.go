@@ -270,7 +270,7 @@ type Packet struct {
 	Dup     bool
 	Retain  bool
 	ID      uint16 // Packet Identifier, 0 where there is none
-	Topic   string // of a PUBLISH as it is on the wire; the filters of a SUBSCRIBE, joined with spaces
+	Topic   string // of a PUBLISH as it is on the wire, or "#3" for an alias that is not known; the filters of a SUBSCRIBE, joined with spaces
 	Payload []byte // of a PUBLISH, at most 256 bytes of it
 	Size    int    // of the whole packet in bytes
 	// Reason is the MQTT reason code, or the return code of MQTT 3.

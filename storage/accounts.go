@@ -32,12 +32,14 @@ func (db *DB) ReadAccounts(ctx context.Context, account func(core.Account, strin
 	if err := tx.QueryRowContext(ctx, `SELECT n FROM account_revision`).Scan(&revision); err != nil {
 		return 0, err
 	}
-	err = each(ctx, tx, `SELECT id, name, label, role, coalesce(team, ''), disabled, version, secret, created FROM account`,
+	err = each(ctx, tx, `SELECT id, name, label, role, coalesce(team, ''), disabled, mounted, max_messages, max_bytes, max_connections, max_queue, max_packet,
+		version, secret, created FROM account`,
 		func(rows *sql.Rows) error {
 			var a core.Account
 			var secret string
 			var created int64
-			err := rows.Scan(&a.ID, &a.Name, &a.Label, &a.Role, &a.Team, &a.Disabled, &a.Version, &secret, &created)
+			err := rows.Scan(&a.ID, &a.Name, &a.Label, &a.Role, &a.Team, &a.Disabled, &a.Mounted,
+				&a.Limits.Messages, &a.Limits.Bytes, &a.Limits.Connections, &a.Limits.Queue, &a.Limits.Packet, &a.Version, &secret, &created)
 			a.Created = time.UnixMilli(created)
 			account(a, secret)
 			return err
@@ -97,16 +99,21 @@ func do(sql string, args ...any) statement { return statement{sql, args} }
 // AddAccount implements accounts.Store.
 func (db *DB) AddAccount(ctx context.Context, revision int64, a core.Account, secret string) (core.AccountID, error) {
 	id, err := db.changeAccounts(ctx, revision, do(
-		`INSERT INTO account (name, label, role, team, disabled, version, secret, created) VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?)`,
-		a.Name, a.Label, a.Role, a.Team, a.Disabled, a.Version, secret, a.Created.UnixMilli()))
+		`INSERT INTO account (name, label, role, team, disabled, mounted, max_messages, max_bytes, max_connections, max_queue, max_packet, version, secret, created)
+			VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		a.Name, a.Label, a.Role, a.Team, a.Disabled, a.Mounted, a.Limits.Messages, a.Limits.Bytes, a.Limits.Connections, a.Limits.Queue, a.Limits.Packet,
+		a.Version, secret, a.Created.UnixMilli()))
 	return core.AccountID(id), err
 }
 
 // ChangeAccount implements accounts.Store.
 func (db *DB) ChangeAccount(ctx context.Context, revision int64, a core.Account, secret string) error {
 	_, err := db.changeAccounts(ctx, revision, do(
-		`UPDATE account SET label = ?, role = ?, team = nullif(?, ''), disabled = ?, version = ?, secret = coalesce(nullif(?, ''), secret) WHERE id = ?`,
-		a.Label, a.Role, a.Team, a.Disabled, a.Version, secret, a.ID))
+		`UPDATE account SET label = ?, role = ?, team = nullif(?, ''), disabled = ?, mounted = ?,
+			max_messages = ?, max_bytes = ?, max_connections = ?, max_queue = ?, max_packet = ?,
+			version = ?, secret = coalesce(nullif(?, ''), secret) WHERE id = ?`,
+		a.Label, a.Role, a.Team, a.Disabled, a.Mounted, a.Limits.Messages, a.Limits.Bytes, a.Limits.Connections, a.Limits.Queue, a.Limits.Packet,
+		a.Version, secret, a.ID))
 	return err
 }
 
@@ -168,8 +175,8 @@ func (db *DB) InstallKey(ctx context.Context, purpose string) (key []byte, err e
 // AddRefusals implements accounts.Store.
 func (db *DB) AddRefusals(ctx context.Context, rs []core.Refusal) error {
 	return db.core.tx(ctx, func(tx *sql.Tx) error {
-		add, err := tx.PrepareContext(ctx, `INSERT INTO refusal (at, count, account, name, client, addr, format, args) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET at = max(at, excluded.at), count = count + excluded.count, addr = excluded.addr`)
+		add, err := tx.PrepareContext(ctx, `INSERT INTO refusal (at, count, account, name, client, addr, format, args, action, topic) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET at = max(at, excluded.at), count = count + excluded.count, addr = excluded.addr, action = excluded.action, topic = excluded.topic`)
 		if err != nil {
 			return err
 		}
@@ -183,7 +190,7 @@ func (db *DB) AddRefusals(ctx context.Context, rs []core.Refusal) error {
 			if err != nil {
 				return err
 			}
-			if _, err := add.ExecContext(ctx, r.At.UnixMilli(), r.Count, r.Account, r.Name, r.Client, r.Addr, r.Say.Format, string(args)); err != nil {
+			if _, err := add.ExecContext(ctx, r.At.UnixMilli(), r.Count, r.Account, r.Name, r.Client, r.Addr, r.Say.Format, string(args), r.Action, r.Topic); err != nil {
 				return err
 			}
 		}
@@ -210,7 +217,7 @@ func (db *DB) Refusals(ctx context.Context, of []core.Account, limit int) (rs []
 			args = append(args, string(text))
 		}
 	}
-	rows, err := db.core.read.QueryContext(ctx, `SELECT id, at, count, account, name, client, addr, format, args FROM refusal `+where+
+	rows, err := db.core.read.QueryContext(ctx, `SELECT id, at, count, account, name, client, addr, format, args, action, topic FROM refusal `+where+
 		` ORDER BY at DESC, id DESC LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, err
@@ -220,7 +227,7 @@ func (db *DB) Refusals(ctx context.Context, of []core.Account, limit int) (rs []
 		var r core.Refusal
 		var at int64
 		var words string
-		if err := rows.Scan(&r.ID, &at, &r.Count, &r.Account, &r.Name, &r.Client, &r.Addr, &r.Say.Format, &words); err != nil {
+		if err := rows.Scan(&r.ID, &at, &r.Count, &r.Account, &r.Name, &r.Client, &r.Addr, &r.Say.Format, &words, &r.Action, &r.Topic); err != nil {
 			return nil, err
 		}
 		r.At = time.UnixMilli(at)

@@ -2,13 +2,18 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"homeroom/core"
 	"homeroom/core/accounts"
@@ -45,11 +50,12 @@ func TestAccountsSurviveRestart(t *testing.T) {
 	must(s.AddTeam(t.Context(), core.Team{Name: "blue", Label: "Les Bleus"}))
 	must(s.AddTeam(t.Context(), core.Team{Name: "red"}))
 	must(s.ChangeTeam(t.Context(), core.Team{Name: "red", Label: "Rouges"}))
-	kit, secret, err := s.Add(t.Context(), core.Account{Name: "kit-1", Role: core.Kit, Team: "blue"}, "")
+	kit, secret, err := s.Add(t.Context(), core.Account{Name: "kit-1", Role: core.Kit, Team: "blue", Mounted: true, Limits: core.Limits{Queue: 1 << 20}}, "")
 	must(err)
 	zoe, _, err := s.Add(t.Context(), core.Account{Name: "zoe", Label: "Zoé", Role: core.Student, Team: "red"}, "correct horse")
 	must(err)
-	zoe.Disabled, zoe.Label = true, "Zoë"
+	zoe.Disabled, zoe.Label, zoe.Mounted = true, "Zoë", true
+	zoe.Limits = core.Limits{Messages: 5, Bytes: 6 << 10, Connections: 7, Queue: 64 << 10, Packet: 9 << 10}
 	must(s.Change(t.Context(), zoe))
 	must(s.SetPassword(t.Context(), teacher.ID, "another horse"))
 	for _, subject := range []core.Subject{{Account: kit.ID}, {Team: "red"}, {Team: "blue"}, {Role: core.Kit}} {
@@ -75,8 +81,11 @@ func TestAccountsSurviveRestart(t *testing.T) {
 			t.Errorf("%s were\n%v and are\n%v", what, pair[0], pair[1])
 		}
 	}
-	if a, _ := again.Account(zoe.ID); a.Team != "" || !a.Disabled || a.Label != "Zoë" || a.Version != 3 || time.Since(a.Created) > time.Minute {
+	if a, _ := again.Account(zoe.ID); a.Team != "" || !a.Disabled || !a.Mounted || a.Limits != zoe.Limits || a.Label != "Zoë" || a.Version != 3 || time.Since(a.Created) > time.Minute {
 		t.Errorf("zoe is %+v", a)
+	}
+	if a, _ := again.Account(kit.ID); !a.Mounted || a.Limits != (core.Limits{Queue: 1 << 20}) {
+		t.Errorf("kit-1 is %+v", a)
 	}
 	if n := len(again.Grants()); n != 7+2 {
 		t.Errorf("%d grants: %v", n, again.Grants())
@@ -95,6 +104,50 @@ func TestAccountsSurviveRestart(t *testing.T) {
 	next, _, err := again.Add(t.Context(), core.Account{Name: "next", Role: core.Kit}, "")
 	if err != nil || next.ID <= gone.ID {
 		t.Errorf("the ID of a removed account is used again: %+v, %v", next, err)
+	}
+}
+
+// TestOldAccountsAreMounted takes core.db as it was before there were mounts.
+func TestOldAccountsAreMounted(t *testing.T) {
+	dir := t.TempDir()
+	old, err := sql.Open("sqlite", dsn(filepath.Join(dir, "core.db"), url.Values{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, old, migrationsOf("core"), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`INSERT INTO team VALUES ('blue', '')`,
+		`INSERT INTO account (name, label, role, team, disabled, version, secret, created) VALUES
+			('prof', '', 'teacher', 'blue', 0, 4, 'x', 1), ('kit-1', '', 'kit', 'blue', 0, 5, 'x', 1), ('zoe', '', 'student', NULL, 1, 6, 'x', 1)`,
+		`INSERT INTO refusal (at, count, account, name, client, addr, format, args) VALUES (1, 2, 3, 'kit-1', 'c', 'a', 'no', '[]')`,
+	} {
+		if _, err := old.ExecContext(t.Context(), line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	db := open(t, dir)
+	s := service(t, db)
+	for _, a := range s.Accounts() {
+		want := map[topic.ID]int64{"prof": 4, "kit-1": 5, "zoe": 6}[a.Name]
+		if a.Mounted != (a.Role != core.Teacher) || a.Limits != (core.Limits{}) || a.Version != want {
+			t.Errorf("%+v", a)
+		}
+		if real, _ := s.Authorize(a.ID, core.Publish, "state_led"); a.Name == "kit-1" && real != "blue/state_led" || a.Name != "kit-1" && real != "state_led" {
+			t.Errorf("state_led of %s is %s", a.Name, real)
+		}
+	}
+	if rs, err := db.Refusals(t.Context(), nil, 10); err != nil || len(rs) != 1 || rs[0].Count != 2 || rs[0].Action != "" || rs[0].Topic != "" {
+		t.Errorf("%+v, %v", rs, err)
 	}
 }
 
@@ -242,9 +295,12 @@ func TestRefusals(t *testing.T) {
 		return rs
 	}
 	add(refusal(1, 1, "zoe"), refusal(2, 0, "zoe"), refusal(3, 2, "kit-1"))
-	add(refusal(4, 1, "zoe"), refusal(5, 0, "x"))
+	again := refusal(4, 1, "zoe")
+	again.Action, again.Topic = core.Subscribe, "blue/é/#"
+	add(again, refusal(5, 0, "x"))
 	want := refusal(4, 1, "zoe")
 	want.ID, want.Count = 1, 2
+	want.Action, want.Topic = core.Subscribe, "blue/é/#"
 	if rs := read(nil, 100); len(rs) != 4 || !reflect.DeepEqual(rs[1], want) {
 		t.Errorf("got %+v\nwant %+v second", rs, want)
 	}

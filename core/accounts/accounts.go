@@ -56,8 +56,8 @@ type Store interface {
 
 type peopleStore interface {
 	AddAccount(ctx context.Context, revision int64, a core.Account, secret string) (core.AccountID, error)
-	// ChangeAccount writes label, role, team, disabled and version; and the
-	// secret, unless it is "".
+	// ChangeAccount writes label, role, team, disabled, mounted, limits and
+	// version; and the secret, unless it is "".
 	ChangeAccount(ctx context.Context, revision int64, a core.Account, secret string) error
 	// RemoveAccount removes the account and its grants. Its ID is never used again.
 	RemoveAccount(ctx context.Context, revision int64, id core.AccountID) error
@@ -108,6 +108,7 @@ type Service struct {
 	editing  sync.Mutex // held while a change is made or the view is read anew; taken before all others
 	key      []byte     // of the HMAC of random secrets
 	nobody   string     // hash that an unknown name is compared with
+	verify   func(hash, password string) bool
 	slots    chan struct{}
 	throttle throttle
 	claim    claim
@@ -116,7 +117,7 @@ type Service struct {
 
 // Open reads everything from the store.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, slots: make(chan struct{}, 2)}
+	s := &Service{cfg: cfg, slots: make(chan struct{}, 2), verify: verifyPassword}
 	var err error
 	if s.key, err = cfg.Store.InstallKey(ctx, "kit secrets"); err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
@@ -282,6 +283,8 @@ type member struct {
 	core.Account
 	secret             string // encoded hash
 	publish, subscribe []topic.Filter
+	mount              topic.Filter // "blue/", or "" where its names are the real ones
+	branches           []string     // literal first levels of what it may publish and read
 }
 
 func (m *member) allowed(a core.Action) []topic.Filter {
@@ -315,8 +318,11 @@ func (v *view) index() {
 		}
 		m.compile(bySubject[core.Subject{Account: m.ID}])
 		m.compile(bySubject[core.Subject{Role: m.Role}])
-		if m.Team != "" {
+		if _, ok := v.byTeam[m.Team]; ok {
 			m.compile(bySubject[core.Subject{Team: m.Team}])
+			if m.Mounted && m.Role != core.Teacher {
+				m.mount = topic.Filter(m.Team) + "/"
+			}
 		}
 	}
 }

@@ -317,6 +317,8 @@ func TestVersionRisesWhenSessionsMustEnd(t *testing.T) {
 		"team":     {func() error { a := c.get(t, c.zoe); a.Team = "red"; return c.Change(t.Context(), a) }, 1},
 		"role":     {func() error { a := c.get(t, c.zoe); a.Role = core.Teacher; return c.Change(t.Context(), a) }, 1},
 		"disabled": {func() error { a := c.get(t, c.zoe); a.Disabled = true; return c.Change(t.Context(), a) }, 1},
+		"mounted":  {func() error { a := c.get(t, c.zoe); a.Mounted = true; return c.Change(t.Context(), a) }, 1},
+		"limits":   {func() error { a := c.get(t, c.zoe); a.Limits.Messages = 5; return c.Change(t.Context(), a) }, 0},
 		"password": {func() error { return c.SetPassword(t.Context(), c.zoe, "another one") }, 1},
 		"secret":   {func() error { _, err := c.ResetSecret(t.Context(), c.zoe); return err }, 1},
 		"grant": {func() error {
@@ -336,13 +338,64 @@ func TestVersionRisesWhenSessionsMustEnd(t *testing.T) {
 		if c.Current(c.zoe, old) != (tt.rise == 0 && !a.Disabled) {
 			t.Errorf("%s: what was open under version %d: current = %v", name, old, c.Current(c.zoe, old))
 		}
-		a.Team, a.Role, a.Disabled = "blue", core.Student, false
+		a.Team, a.Role, a.Disabled, a.Mounted = "blue", core.Student, false, false
 		if err := c.Change(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if c.Current(0, 0) || c.Current(999, 0) || c.Current(core.Anyone, 1) {
 		t.Error("nobody is current")
+	}
+}
+
+// TestLimits: what is kept is what was asked for, the broker is told, and
+// nothing that is open ends.
+func TestLimits(t *testing.T) {
+	c := newClass(t)
+	l := c.cfg.Feed.Listen()
+	if _, err := l.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set := func(limits core.Limits) error {
+		a := c.get(t, c.kit1)
+		a.Limits = limits
+		return c.Change(t.Context(), a)
+	}
+	for _, ok := range []core.Limits{
+		{},
+		{Messages: 1, Bytes: 1 << 10, Connections: 1, Queue: 64 << 10, Packet: 1 << 10},
+		{Messages: 1_000_000, Bytes: 1 << 30, Connections: 10_000, Queue: 1 << 30, Packet: 4 << 20},
+		{Queue: 1 << 20},
+	} {
+		if err := set(ok); err != nil {
+			t.Errorf("%+v: %v", ok, err)
+		}
+		if a := c.get(t, c.kit1); a.Limits != ok || a.Version != 1 {
+			t.Errorf("kit-1 is %+v, want %+v", a, ok)
+		}
+		if now, err := l.Next(t.Context()); err != nil || now != core.AccountsChanged {
+			t.Errorf("told %b, %v", now, err)
+		}
+	}
+	for says, wrong := range map[string][]core.Limits{
+		"Messages":    {{Messages: -1}, {Messages: 1_000_001}},
+		"Bytes":       {{Bytes: 1<<10 - 1}, {Bytes: 1<<30 + 1}, {Bytes: -1 << 20}},
+		"Connections": {{Connections: -1}, {Connections: 10_001}},
+		"A queue":     {{Queue: 64<<10 - 1}, {Queue: 1<<30 + 1}},
+		"A packet":    {{Packet: 1<<10 - 1}, {Packet: 4<<20 + 1}},
+	} {
+		for _, limits := range wrong {
+			err := set(limits)
+			told(t, fmt.Sprintf("%+v", limits), err, core.ErrInvalid)
+			if err == nil || !strings.HasPrefix(err.Error(), says) {
+				t.Errorf("%+v: %v", limits, err)
+			}
+			_, _, err = c.Add(t.Context(), core.Account{Name: "x", Role: core.Kit, Limits: limits}, "")
+			told(t, fmt.Sprintf("a new account with %+v", limits), err, core.ErrInvalid)
+		}
+	}
+	if a := c.get(t, c.kit1); a.Limits != (core.Limits{Queue: 1 << 20}) {
+		t.Errorf("a change that was refused left %+v", a.Limits)
 	}
 }
 

@@ -17,9 +17,12 @@ import (
 // maxLabel is the longest display name, in characters.
 const maxLabel = 64
 
-// Add adds an account with a's name, label, role, team and disabled, and
-// returns it. Without a password a kit gets a random secret, which is returned
-// and never seen again.
+// Add adds an account with a's name, label, role, team, disabled, mounted and
+// limits, and returns it. Without a password a kit gets a random secret, which
+// is returned and never seen again.
+//
+// Kits and students are usually mounted, also those who get a team only later;
+// teachers are not, whatever is asked for here.
 //
 // It fails with core.ErrInvalid, and with core.ErrConflict where an account or
 // a team has the name.
@@ -67,10 +70,10 @@ func (s *Service) add(ctx context.Context, a core.Account, password string, chec
 	return a, secret, nil
 }
 
-// Change gives the account a's label, role, team and disabled. a is the
-// account as it was read, changed: where somebody else has changed it since,
-// core.ErrConflict. What the account has open ends, unless only the label
-// is different.
+// Change gives the account a's label, role, team, disabled, mounted and limits.
+// a is the account as it was read, changed: where somebody else has changed it
+// since, core.ErrConflict. What the account has open ends, unless only the
+// label and the limits are different.
 func (s *Service) Change(ctx context.Context, a core.Account) error {
 	if err := checkAccount(a); err != nil {
 		return err
@@ -93,7 +96,7 @@ func (s *Service) Change(ctx context.Context, a core.Account) error {
 				return err
 			}
 		}
-		if m.Role != a.Role || m.Team != a.Team || m.Disabled != a.Disabled {
+		if m.Role != a.Role || m.Team != a.Team || m.Disabled != a.Disabled || m.Mounted != a.Mounted {
 			a.Version++
 		}
 		return s.cfg.Store.ChangeAccount(ctx, v.revision, a, "")
@@ -298,7 +301,10 @@ func checkAccount(a core.Account) error {
 	if err := checkLabel(a.Label); err != nil {
 		return err
 	}
-	return checkRole(a.Role)
+	if err := checkRole(a.Role); err != nil {
+		return err
+	}
+	return checkLimits(a.Limits)
 }
 
 func checkName(name topic.ID) error {
@@ -318,6 +324,25 @@ func checkLabel(label string) error {
 func checkRole(r core.Role) error {
 	if !slices.Contains([]core.Role{core.Teacher, core.Student, core.Kit}, r) {
 		return core.Fail(core.ErrInvalid, "A role is teacher, student or kit. Choose one of them.")
+	}
+	return nil
+}
+
+// checkLimits returns a core.ErrInvalid for limits that nobody can have. A zero
+// is always right.
+func checkLimits(l core.Limits) error {
+	without := func(n, least, most int) bool { return n != 0 && (n < least || n > most) }
+	switch {
+	case without(l.Messages, 1, 1_000_000):
+		return core.Fail(core.ErrInvalid, "Messages a second are 1 to {max}. Use such a number, or 0 for the one in Settings.", "max", 1_000_000)
+	case without(l.Bytes, 1<<10, 1<<30):
+		return core.Fail(core.ErrInvalid, "Bytes a second are {min} to {max}. Use such a number, or 0 for the one in Settings.", "min", 1<<10, "max", 1<<30)
+	case without(l.Connections, 1, 10_000):
+		return core.Fail(core.ErrInvalid, "Connections at once are 1 to {max}. Use such a number, or 0 for the one in Settings.", "max", 10_000)
+	case without(l.Queue, 64<<10, 1<<30):
+		return core.Fail(core.ErrInvalid, "A queue holds {min} to {max} bytes. Use such a number, or 0 for the one in Settings.", "min", 64<<10, "max", 1<<30)
+	case without(l.Packet, 1<<10, 4<<20):
+		return core.Fail(core.ErrInvalid, "A packet has {min} to {max} bytes. Use such a number, or 0 for the one in Settings.", "min", 1<<10, "max", 4<<20)
 	}
 	return nil
 }

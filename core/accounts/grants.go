@@ -2,26 +2,54 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"homeroom/core"
 	"homeroom/core/topic"
 )
 
-// Authorize returns nil if the account may do a to everything f selects, and
-// the real name of f. For core.Publish, f is the name published to. It asks
-// memory only and does not allocate when the answer is yes and f is real: the
-// broker asks for each message.
+// Authorize returns the real name of what the account calls f, and nil if it
+// may do a to everything the real name selects. For core.Publish, f is the name
+// published to. It asks memory only and does not allocate when the answer is
+// yes and f is real: the broker asks for each message.
+//
+// What a mounted account calls its topics is in its team's branch
+// (core.Account.Mounted), unless f begins with a branch that it knows by name
+// or with "$". So an answer about a topic that everybody else calls f is yes
+// only where real is f. The real name of a real name is that name.
 //
 // A no is a core.Problem of core.ErrDenied that says who, what, why, and what
-// to do; the real name comes with it.
+// to do; or of core.ErrInvalid where the real name is longer than a topic may
+// be. The real name comes with it.
 func (s *Service) Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error) {
 	v := s.view.Load()
 	m := v.byID[id]
-	if s.mayAny(m, id, a, f) || m != nil && m.may(a, f) {
-		return f, nil
+	real = v.real(m, f)
+	switch {
+	case !s.mayAny(m, id, a, real) && (m == nil || !m.may(a, real)):
+		return real, v.denial(m, id, a, real, f)
+	case real != f && tooLong(real):
+		return real, core.Fail(core.ErrInvalid, "{topic} is too long: in team {team} it becomes {team}/{topic}. Use at most {max} bytes and {levels} levels in all.",
+			"topic", cut(string(f), 128), "team", m.Team, "max", topic.MaxLen, "levels", topic.MaxLevels)
 	}
-	return f, v.denial(m, id, a, f)
+	return real, nil
+}
+
+// real returns the real name of what m calls f.
+func (v *view) real(m *member, f topic.Filter) topic.Filter {
+	if m == nil || m.mount == "" || f == "" || f[0] == '$' {
+		return f
+	}
+	branch, _, _ := strings.Cut(string(f), "/")
+	if _, ok := v.byTeam[topic.ID(branch)]; ok || slices.Contains(m.branches, branch) {
+		return f
+	}
+	return m.mount + f
+}
+
+func tooLong(f topic.Filter) bool {
+	return len(f) > topic.MaxLen || strings.Count(string(f), "/") >= topic.MaxLevels
 }
 
 // mayAny reports whether f is allowed to everybody.
@@ -50,12 +78,17 @@ func wild(f topic.Filter) bool {
 func (m *member) compile(grants []core.Grant) {
 	for _, g := range grants {
 		f, ok := fill(g.Pattern, m.Account)
-		switch {
-		case !ok:
-		case g.Action == core.Publish:
+		if !ok {
+			continue
+		}
+		switch g.Action {
+		case core.Publish:
 			m.publish = append(m.publish, f)
-		case g.Action == core.Subscribe:
+		case core.Subscribe:
 			m.subscribe = append(m.subscribe, f)
+		}
+		if branch, _, _ := strings.Cut(string(f), "/"); branch != "+" && branch != "#" && !slices.Contains(m.branches, branch) {
+			m.branches = append(m.branches, branch)
 		}
 	}
 }
@@ -156,8 +189,8 @@ func (s *Service) Revoke(ctx context.Context, id int64) error {
 	})
 }
 
-// denial says why m, which has id, may not do a to f.
-func (v *view) denial(m *member, id core.AccountID, a core.Action, f topic.Filter) error {
+// denial says why m, which has id, may not do a to f, which it calls own.
+func (v *view) denial(m *member, id core.AccountID, a core.Action, f, own topic.Filter) error {
 	pub := a == core.Publish
 	if m == nil && id == core.Anyone {
 		m = &member{Account: anyone}
@@ -181,11 +214,16 @@ func (v *view) denial(m *member, id core.AccountID, a core.Action, f topic.Filte
 	branch, _, _ := strings.Cut(string(f), "/")
 	other, foreign := v.byTeam[topic.ID(branch)]
 	foreign = foreign && other.Name != m.Team
+	mounted := f != own
 	switch {
 	case len(grants) == 0 && m.Team == "" && pub:
 		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: {name} is in no team yet. Ask the teacher for a team.", "name", m.Name, "topic", f)
 	case len(grants) == 0 && m.Team == "":
 		return core.Fail(core.ErrDenied, "{name} may not subscribe to {topic}: {name} is in no team yet. Ask the teacher for a team.", "name", m.Name, "topic", f)
+	case len(grants) == 0 && mounted && pub:
+		return core.Fail(core.ErrDenied, "{name} may not publish to {own}: in team {team} that is {topic}, and {name} has no grant to publish. Ask the teacher for one.", "name", m.Name, "own", own, "team", m.Team, "topic", f)
+	case len(grants) == 0 && mounted:
+		return core.Fail(core.ErrDenied, "{name} may not subscribe to {own}: in team {team} that is {topic}, and {name} has no grant to subscribe. Ask the teacher for one.", "name", m.Name, "own", own, "team", m.Team, "topic", f)
 	case len(grants) == 0 && pub:
 		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: {name} has no grant to publish. Ask the teacher for one.", "name", m.Name, "topic", f)
 	case len(grants) == 0:
@@ -193,7 +231,11 @@ func (v *view) denial(m *member, id core.AccountID, a core.Action, f topic.Filte
 	}
 	if !pub {
 		for _, g := range grants {
-			if less := both(f, g); less != "" {
+			less := both(f, g)
+			switch {
+			case less != "" && mounted:
+				return core.Fail(core.ErrDenied, "{name} may not subscribe to {own}: in team {team} that is {topic}, which is more than {name} may read. Subscribe to {narrower} instead.", "name", m.Name, "own", own, "team", m.Team, "topic", f, "narrower", less)
+			case less != "":
 				return core.Fail(core.ErrDenied, "{name} may not subscribe to {topic}: that is more than {name} may read. Subscribe to {narrower} instead.", "name", m.Name, "topic", f, "narrower", less)
 			}
 		}
@@ -204,6 +246,10 @@ func (v *view) denial(m *member, id core.AccountID, a core.Action, f topic.Filte
 		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: {branch} is the branch of team {other}. Publish to {allowed} instead, or ask the teacher for a grant.", "name", m.Name, "topic", f, "branch", branch, "other", other.Title(), "allowed", allowed)
 	case foreign:
 		return core.Fail(core.ErrDenied, "{name} may not subscribe to {topic}: {branch} is the branch of team {other}. Subscribe to {allowed} instead, or ask the teacher for a grant.", "name", m.Name, "topic", f, "branch", branch, "other", other.Title(), "allowed", allowed)
+	case mounted && pub:
+		return core.Fail(core.ErrDenied, "{name} may not publish to {own}: in team {team} that is {topic}, and {name} may use {allowed} only. Ask the teacher for a grant, or publish there.", "name", m.Name, "own", own, "team", m.Team, "topic", f, "allowed", allowed)
+	case mounted:
+		return core.Fail(core.ErrDenied, "{name} may not subscribe to {own}: in team {team} that is {topic}, and {name} may use {allowed} only. Ask the teacher for a grant, or subscribe there.", "name", m.Name, "own", own, "team", m.Team, "topic", f, "allowed", allowed)
 	case m.Team != "" && pub:
 		return core.Fail(core.ErrDenied, "{name} may not publish to {topic}: team {team} may use {allowed} only. Ask the teacher for a grant, or publish there.", "name", m.Name, "topic", f, "team", m.Team, "allowed", allowed)
 	case m.Team != "":

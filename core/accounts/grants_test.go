@@ -134,17 +134,209 @@ func TestAuthorizeOpen(t *testing.T) {
 			t.Errorf("%d %s %q: %v", tt.id, tt.a, tt.f, err)
 		}
 	}
+	kit := c.mounted(t)
+	if real, err := c.Authorize(kit, core.Publish, "state_led"); real != "blue/state_led" || err != nil {
+		t.Errorf("a mounted kit, open: %q, %v", real, err)
+	}
 	if a, ok := c.Account(core.Anyone); !ok || !c.Current(core.Anyone, a.Version) {
 		t.Error("anyone is not current")
 	}
 }
 
+// mounted is c with a mounted kit in blue, which may use the bench too.
+func (c *class) mounted(t testing.TB) core.AccountID {
+	t.Helper()
+	id, _ := c.add1(t, core.Account{Name: "kit-9", Role: core.Kit, Team: "blue", Mounted: true}, "")
+	for _, a := range []core.Action{core.Publish, core.Subscribe} {
+		if _, err := c.Grant(t.Context(), core.Grant{Subject: core.Subject{Account: id}, Action: a, Pattern: "bench/{kit}"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return id
+}
+
+func TestMount(t *testing.T) {
+	c := newClass(t)
+	kit := c.mounted(t)
+	people := map[string]core.AccountID{"kit": kit, "anyone": core.Anyone}
+	for name, a := range map[string]core.Account{
+		"teacher":   {Name: "mr-lee", Role: core.Teacher, Team: "blue", Mounted: true},
+		"student":   {Name: "jo", Role: core.Student, Team: "red", Mounted: true},
+		"teamless":  {Name: "al", Role: core.Student, Mounted: true},
+		"unmounted": {Name: "kit-8", Role: core.Kit, Team: "blue"},
+	} {
+		people[name], _ = c.add1(t, a, password)
+	}
+	for _, g := range []core.Grant{
+		{Subject: core.Subject{Team: "red"}, Action: core.Publish, Pattern: "{team}-wall/x"},
+		{Subject: core.Subject{Team: "red"}, Action: core.Subscribe, Pattern: "news/#"},
+		{Subject: core.Subject{Team: "red"}, Action: core.Subscribe, Pattern: "+/clock"},
+		{Subject: core.Subject{Role: core.Student}, Action: core.Subscribe, Pattern: "{kit}/x"},
+		{Subject: core.Subject{Role: core.Student}, Action: core.Publish, Pattern: "{account}/x"},
+	} {
+		g.Pattern = strings.ReplaceAll(g.Pattern, "{team}-", "red-")
+		if _, err := c.Grant(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		who  string
+		f    topic.Filter
+		want topic.Filter
+	}{
+		{"kit", "state_led", "blue/state_led"},
+		{"kit", "lab/lamp/set", "blue/lab/lamp/set"},
+		{"kit", "blue/state_led", "blue/state_led"},
+		{"kit", "blue", "blue"},
+		{"kit", "blue/#", "blue/#"},
+		{"kit", "red/lamp", "red/lamp"},
+		{"kit", "bench", "bench"},
+		{"kit", "bench/kit-2", "bench/kit-2"},
+		{"kit", "benches/kit-9", "blue/benches/kit-9"},
+		{"kit", "Blue/x", "blue/Blue/x"},
+		{"kit", "#", "blue/#"},
+		{"kit", "+", "blue/+"},
+		{"kit", "+/x", "blue/+/x"},
+		{"kit", "/x", "blue//x"},
+		{"kit", "$SYS/#", "$SYS/#"},
+		{"kit", "$", "$"},
+		{"kit", "news/x", "blue/news/x"}, // known to red only
+		{"student", "news/x", "news/x"},
+		{"student", "red-wall/y", "red-wall/y"},
+		{"student", "jo/x", "jo/x"},
+		{"student", "{kit}/x", "red/{kit}/x"},
+		{"student", "+/clock", "red/+/clock"}, // what a wildcard covers is not known by name
+		{"student", "clock", "red/clock"},
+		{"teacher", "state_led", "state_led"},
+		{"teamless", "state_led", "state_led"},
+		{"unmounted", "state_led", "state_led"},
+		{"unmounted", "#", "#"},
+		{"anyone", "state_led", "state_led"},
+	} {
+		for _, a := range []core.Action{core.Publish, core.Subscribe} {
+			real, err := c.Authorize(people[tt.who], a, tt.f)
+			if real != tt.want {
+				t.Errorf("%s: %q is %q, want %q", tt.who, tt.f, real, tt.want)
+			}
+			again, errAgain := c.Authorize(people[tt.who], a, real)
+			if again != real || (err == nil) != (errAgain == nil) {
+				t.Errorf("%s: %q is %q, then %q (%v, then %v)", tt.who, tt.f, real, again, err, errAgain)
+			}
+		}
+	}
+
+	// What it is allowed is a question about the real name.
+	for f, want := range map[topic.Filter]string{
+		"state_led":        "",
+		"#":                "",
+		"bench/kit-9":      "",
+		"bench/kit-2":      "kit-9 may not subscribe to bench/kit-2: team blue may use",
+		"red/lamp":         "kit-9 may not subscribe to red/lamp: red is the branch of team red.",
+		"/" + deep(31, ""): "is too long: in team blue it becomes blue//",
+		deep(31, ""):       "",
+		deep(32, ""):       "is too long",
+		long(1019):         "",
+		long(1020):         "is too long: in team blue it becomes blue/",
+	} {
+		_, err := c.Authorize(kit, core.Subscribe, f)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q (%d): %v, want %q", f, len(f), err, want)
+		}
+		if strings.HasPrefix(want, "is too") {
+			told(t, "too long", err, core.ErrInvalid)
+		}
+	}
+
+	// Without the right to the whole branch, the sentence says why the name is another.
+	for _, g := range c.Grants() {
+		if g.Subject.Role == core.Kit {
+			if err := c.Revoke(t.Context(), g.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	says := func(a core.Action, f topic.Filter, want string) {
+		t.Helper()
+		real, err := c.Authorize(kit, a, f)
+		told(t, string(f), err, core.ErrDenied)
+		if err == nil || err.Error() != want || real != "blue/"+f {
+			t.Errorf("%s %s says of %s\n%v, want\n%s", a, f, real, err, want)
+		}
+	}
+	says(core.Publish, "state_led", "kit-9 may not publish to state_led: in team blue that is blue/state_led, and kit-9 may use bench/kit-9 only. Ask the teacher for a grant, or publish there.")
+	says(core.Subscribe, "#", "kit-9 may not subscribe to #: in team blue that is blue/#, and kit-9 may use bench/kit-9 only. Ask the teacher for a grant, or subscribe there.")
+	if _, err := c.Grant(t.Context(), core.Grant{Subject: core.Subject{Account: kit}, Action: core.Subscribe, Pattern: "blue/lamp"}); err != nil {
+		t.Fatal(err)
+	}
+	says(core.Subscribe, "+", "kit-9 may not subscribe to +: in team blue that is blue/+, which is more than kit-9 may read. Subscribe to blue/lamp instead.")
+	for _, g := range c.Grants() {
+		if g.Subject.Account == kit {
+			if err := c.Revoke(t.Context(), g.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	says(core.Publish, "bench/x", "kit-9 may not publish to bench/x: in team blue that is blue/bench/x, and kit-9 has no grant to publish. Ask the teacher for one.")
+	says(core.Subscribe, "x", "kit-9 may not subscribe to x: in team blue that is blue/x, and kit-9 has no grant to subscribe. Ask the teacher for one.")
+}
+
+// deep is a topic of n levels.
+func deep(n int, after topic.Filter) topic.Filter {
+	return topic.Filter(strings.Repeat("a/", n-1)+"a") + after
+}
+
+// long is a topic of n bytes.
+func long(n int) topic.Filter { return topic.Filter(strings.Repeat("a", n)) }
+
+// FuzzMount: a real name stays as it is, what is mounted is in the team's
+// branch, and nobody reaches more than without a mount.
+func FuzzMount(f *testing.F) {
+	c := newClass(f)
+	kit := c.mounted(f)
+	for _, s := range []string{"state_led", "blue/x", "blue", "blueish", "red/x", "bench", "#", "+/x", "/", "$SYS/x", "$share/g/x", "blue//", "\x00", strings.Repeat("a/", 31) + "a"} {
+		f.Add(s, true)
+	}
+	f.Fuzz(func(t *testing.T, s string, publish bool) {
+		own, err := topic.ParseFilter(s)
+		if err != nil {
+			return
+		}
+		a := core.Subscribe
+		if publish {
+			a = core.Publish
+		}
+		real, err := c.Authorize(kit, a, own)
+		if real != own && real != "blue/"+own {
+			t.Fatalf("%q is %q", own, real)
+		}
+		again, errAgain := c.Authorize(kit, a, real)
+		if again != real {
+			t.Fatalf("%q is %q, then %q", own, real, again)
+		}
+		if err != nil {
+			return
+		}
+		if errAgain != nil {
+			t.Fatalf("%q is allowed, but %q is not: %v", own, real, errAgain)
+		}
+		if parsed, err := topic.ParseFilter(string(real)); err != nil || parsed != real {
+			t.Fatalf("%q is %q, which is no filter", own, real)
+		}
+		if _, err := c.Authorize(c.kit1, a, real); err != nil && real != "bench/kit-9" {
+			t.Fatalf("%q is %q, which the same kit may not have without a mount", own, real)
+		}
+	})
+}
+
 func TestAuthorizeDoesNotAllocate(t *testing.T) {
 	c := newClass(t)
+	kit := c.mounted(t)
 	if n := testing.AllocsPerRun(100, func() {
 		_, e1 := c.Authorize(c.kit1, core.Publish, "blue/lab/kit-1/light/set")
 		_, e2 := c.Authorize(c.kit1, core.Subscribe, "blue/+/kit-1/#")
-		if e1 != nil || e2 != nil {
+		_, e3 := c.Authorize(kit, core.Publish, "blue/lab/kit-9/light/set")
+		_, e4 := c.Authorize(kit, core.Publish, "bench/kit-9")
+		if e1 != nil || e2 != nil || e3 != nil || e4 != nil {
 			t.Error("refused")
 		}
 	}); n != 0 {

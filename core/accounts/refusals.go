@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homeroom/core"
+	"homeroom/core/topic"
 )
 
 // maxPending is how many different refusals wait for the disk at most.
@@ -28,6 +29,7 @@ type refused struct {
 // Refuse keeps r for its owner and the teacher. It never waits for the disk.
 // A repetition raises the count of the first. Whoever is refused more
 // different things than anybody could read gets one refusal that says so.
+// Action and Topic are kept where that grant would help the account.
 //
 // Where At is zero it is now; where Count is zero it is 1.
 func (s *Service) Refuse(r core.Refusal) {
@@ -36,6 +38,9 @@ func (s *Service) Refuse(r core.Refusal) {
 	}
 	r.Count = max(r.Count, 1)
 	r.Name, r.Client, r.Addr = cut(r.Name, 64), cut(r.Client, 64), host(r.Addr)
+	if !s.view.Load().lacks(r.Account, r.Action, r.Topic) {
+		r.Action, r.Topic = "", ""
+	}
 	args := make([]any, len(r.Say.Args))
 	for i, a := range r.Say.Args {
 		args[i] = cut(fmt.Sprint(a), 256)
@@ -44,6 +49,24 @@ func (s *Service) Refuse(r core.Refusal) {
 	if s.refused.add(r) {
 		s.cfg.Feed.Tell(core.RefusalsChanged)
 	}
+}
+
+// lacks reports whether a grant to do a to f is what the account lacks.
+func (v *view) lacks(id core.AccountID, a core.Action, f topic.Filter) bool {
+	m := v.byID[id]
+	if m == nil || m.Disabled || m.may(a, f) {
+		return false
+	}
+	if parsed, err := topic.ParseFilter(string(f)); err != nil || parsed != f {
+		return false
+	}
+	switch a {
+	case core.Publish:
+		return f[0] != '$' && !wild(f)
+	case core.Subscribe:
+		return true
+	}
+	return false
 }
 
 // add reports whether r is a new one.

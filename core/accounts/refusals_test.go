@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homeroom/core"
+	"homeroom/core/topic"
 )
 
 // run runs the service until the test ends.
@@ -160,6 +161,58 @@ func TestRefusalIsTidied(t *testing.T) {
 	r := c.Refusals(1)[0]
 	if len(r.Name) > 64 || r.Client != "a?b" || r.Addr != "::1" || len(r.Say.String()) > 256 || r.Count != 1 || r.At.IsZero() {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestMissingGrant: a refusal keeps the grant that would have helped, and only that.
+func TestMissingGrant(t *testing.T) {
+	c := newClass(t)
+	off, _ := c.add1(t, core.Account{Name: "off", Role: core.Kit, Disabled: true}, "")
+	long := topic.Filter(strings.Repeat("x/", 20) + strings.Repeat("y", 900))
+	for i, tt := range []struct {
+		id     core.AccountID
+		a      core.Action
+		f      topic.Filter
+		lacked bool
+	}{
+		{c.kit1, core.Publish, "red/lamp/set", true},
+		{c.kit1, core.Subscribe, "red/#", true},
+		{c.kit1, core.Subscribe, "$SYS/#", true},
+		{c.kit1, core.Publish, long, true},         // half a topic would be another grant
+		{c.kit1, core.Publish, "blue/lamp", false}, // that was not the reason
+		{c.kit1, core.Publish, "red/#", false},
+		{c.kit1, core.Publish, "$SYS/x", false},
+		{c.kit1, core.Publish, "", false},
+		{c.kit1, core.Publish, "a\x00", false},
+		{c.kit1, core.Subscribe, "$share/g/red/#", false},
+		{c.kit1, "", "red/x", false},
+		{c.kit1, "connect", "red/x", false},
+		{off, core.Publish, "red/x", false},
+		{0, core.Publish, "red/x", false},
+		{core.Anyone, core.Publish, "$SYS/x", false},
+		{999, core.Publish, "red/x", false},
+	} {
+		c.Refuse(core.Refusal{Account: tt.id, Action: tt.a, Topic: tt.f, Say: core.Say("no {n}", "n", i)})
+		for _, where := range []string{"in memory", "in the store"} {
+			r := c.Refusals(1)[0]
+			if kept := r.Action == tt.a && r.Topic == tt.f; kept != tt.lacked && tt.a != "" || !kept && (r.Action != "" || r.Topic != "") {
+				t.Errorf("%d %s %.20q %s: %q %.20q", tt.id, tt.a, tt.f, where, r.Action, r.Topic)
+			}
+			if err := c.flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clear(c.store.refusals)
+	}
+	// They do not tell refusals apart.
+	for _, f := range []topic.Filter{"", "red/x", "red/x"} {
+		c.Refuse(core.Refusal{Account: c.kit1, Action: core.Publish, Topic: f, Say: core.Say("no")})
+		if err := c.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rs := c.Refusals(10); len(rs) != 1 || rs[0].Count != 3 || rs[0].Topic != "red/x" {
+		t.Errorf("%+v", rs)
 	}
 }
 

@@ -17,9 +17,10 @@ import (
 // MQTT Client Identifier it connects with, "" where it is no MQTT client; addr
 // is where the try comes from, with or without port.
 //
-// It fails with core.ErrDenied; an unknown name and a wrong password get the
-// same answer after the same time. Whoever asks also says so with Refuse: only
-// they know the client.
+// It fails with core.ErrDenied; an unknown name and a wrong secret get the same
+// answer after the same time. Whoever asks also says so with Refuse: only they
+// know the client. A client ID that is the name of another account, which could
+// take what is kept for that one, is core.ErrConflict.
 //
 // A random secret cannot be guessed, so the right one is never delayed,
 // whatever else goes on. While everything is open, a name that nobody has
@@ -36,30 +37,32 @@ func (s *Service) Authenticate(ctx context.Context, name, secret, client, addr s
 		return core.Account{}, core.Fail(core.ErrDenied, "Sign in with a name and a password. Ask the teacher for them.")
 	}
 	name, addr = cut(name, 64), source(addr)
-	hash, id := s.nobody, core.AccountID(0)
+	id, right := core.AccountID(0), false
 	if m != nil {
-		hash, id = m.secret, m.ID
+		id = m.ID
+		right = subtle.ConstantTimeCompare([]byte(s.sum(secret)), []byte(m.secret)) == 1
 	}
-	right := subtle.ConstantTimeCompare([]byte(s.sum(secret)), []byte(hash)) == 1
 	if !right {
 		if wait, byAddr := s.throttle.allow(id, name, addr); byAddr {
 			return core.Account{}, core.Fail(core.ErrDenied, "Too many wrong passwords from {addr}. Wait {n} s and try again.", "addr", addr, "n", seconds(wait))
 		} else if wait > 0 {
 			return core.Account{}, tooMany(name, wait)
 		}
-		if !isSum(hash) {
-			release, err := s.slot(ctx)
-			if err != nil {
-				return core.Account{}, err
-			}
-			// Of a thousand guesses at once, those that waited here are too late.
-			if wait := s.throttle.again(id, name, addr); wait > 0 {
-				release()
-				return core.Account{}, tooMany(name, wait)
-			}
-			right = verifyPassword(hash, secret) && m != nil
-			release()
+		release, err := s.slot(ctx)
+		if err != nil {
+			return core.Account{}, err
 		}
+		// Of a thousand guesses at once, those that waited here are too late.
+		if wait := s.throttle.again(id, name, addr); wait > 0 {
+			release()
+			return core.Account{}, tooMany(name, wait)
+		}
+		if m == nil || isSum(m.secret) {
+			s.verify(s.nobody, secret) // takes as long as a wrong password, so that nobody learns which names exist
+		} else {
+			right = s.verify(m.secret, secret)
+		}
+		release()
 	}
 	if !right || !s.same(m) {
 		s.throttle.miss(id, name, addr)
@@ -68,6 +71,10 @@ func (s *Service) Authenticate(ctx context.Context, name, secret, client, addr s
 	s.throttle.hit(id, name, addr)
 	if m.Disabled {
 		return core.Account{}, disabled(m.Name)
+	}
+	if other := s.view.Load().byName[topic.ID(client)]; other != nil && other.ID != m.ID {
+		return core.Account{}, core.Fail(core.ErrConflict, "{name} connected with the client ID {other}, which belongs to the account {other}. Give {name} a client ID of its own, such as {name}.",
+			"name", m.Name, "other", other.Name)
 	}
 	return m.Account, nil
 }

@@ -66,6 +66,89 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// TestClientIDs: the name of an account is the client ID of nobody else.
+func TestClientIDs(t *testing.T) {
+	c := newClass(t, func(c *Config) { c.Open = true })
+	for _, tt := range []struct {
+		name, secret, client string
+		kind                 error // or nil
+	}{
+		{"zoe", password, "", nil},
+		{"zoe", password, "zoe", nil},
+		{"zoe", password, "zoe-phone", nil},
+		{"zoe", password, "blue", nil}, // a team
+		{"zoe", password, "KIT-1", nil},
+		{"zoe", password, "kit-1", core.ErrConflict},
+		{"zoe", password, "mrs-kim", core.ErrConflict},
+		{"mrs-kim", password, "kit-1", core.ErrConflict},
+		{"kit-1", c.kit1Secret, "kit-1", nil},
+		{"kit-1", c.kit1Secret, "kit-2", core.ErrConflict},
+		{"zoe", "wrong", "kit-1", core.ErrDenied}, // and not that there is a kit-1
+		{"", "", "kit-1", nil},                    // all is open, and there is nobody to tell apart
+	} {
+		_, err := c.Authenticate(t.Context(), tt.name, tt.secret, tt.client, "10.0.0.1")
+		if tt.kind == nil {
+			if err != nil {
+				t.Errorf("%s as %s: %v", tt.name, tt.client, err)
+			}
+			continue
+		}
+		told(t, tt.name+" as "+tt.client, err, tt.kind)
+		if tt.kind == core.ErrConflict && (!strings.HasPrefix(err.Error(), tt.name+" connected with the client ID "+tt.client) || !strings.Contains(err.Error(), "of its own")) {
+			t.Errorf("%s as %s: %v", tt.name, tt.client, err)
+		}
+	}
+}
+
+// TestWrongSecretsCostTheSame: nobody learns from the time of an answer which
+// names exist, or which are kits; and the right secret of a kit costs nothing.
+func TestWrongSecretsCostTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClass(t)
+		var hashes []string
+		c.verify = func(hash, password string) bool {
+			if len(c.slots) == 0 {
+				t.Error("a password is hashed outside its place")
+			}
+			hashes = append(hashes, strings.Join(strings.Split(hash, "$")[:4], "$")) // what it costs
+			return verifyPassword(hash, password)
+		}
+		for _, name := range []string{"nobody", "kit-1", "zoe", "NOT A NAME"} {
+			hashes = nil
+			told(t, name, c.try(t, name, "guess", "10.0.0.66"), core.ErrDenied)
+			if len(hashes) != 1 || hashes[0] != "$argon2id$v=19$m=8,t=1,p=1" {
+				t.Errorf("%s: hashed %q", name, hashes)
+			}
+		}
+		hashes = nil
+		if err := c.try(t, "kit-1", c.kit1Secret, "10.0.0.1"); err != nil || len(hashes) != 0 {
+			t.Errorf("the right secret: %v, hashed %q", err, hashes)
+		}
+		for range 100 {
+			told(t, "flood", c.try(t, "kit-2", "guess", "10.0.0.66"), core.ErrDenied)
+		}
+		if len(hashes) != freeMisses {
+			t.Errorf("of 100 wrong secrets %d were hashed", len(hashes))
+		}
+
+		// A wrong secret waits for a place, as a wrong password does, and cannot
+		// be right in the end.
+		c.slots <- struct{}{}
+		c.slots <- struct{}{}
+		done := make(chan error)
+		go func() { done <- c.try(t, "kit-1", "guess", "10.0.0.1") }()
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Errorf("answered at once: %v", err)
+		default:
+			<-c.slots
+			<-c.slots
+			told(t, "later", <-done, core.ErrDenied)
+		}
+	})
+}
+
 func TestNewSecretEndsTheOld(t *testing.T) {
 	c := newClass(t)
 	secret, err := c.ResetSecret(t.Context(), c.kit1)

@@ -326,7 +326,8 @@ func (g *Gateway) live(r *request) (any, error) {
 	changed, now := g.cfg.Values.Live(since)
 	rows := []row{}
 	for _, l := range changed {
-		if _, err := g.cfg.Authority.Authorize(r.who, core.Subscribe, topic.Filter(l.Series.Topic())); err != nil {
+		name := topic.Filter(l.Series.Topic())
+		if real, err := g.cfg.Authority.Authorize(r.who, core.Subscribe, name); err != nil || real != name {
 			continue
 		}
 		x := row{Series: string(l.Series), Label: l.Label, Unit: l.Unit, Kind: kindName(l.Newest.Kind), Number: l.Newest.Value, Text: l.Newest.Text, At: l.Newest.At}

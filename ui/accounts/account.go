@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -144,17 +145,19 @@ func (t *accountTab) drawDetail() {
 	if a.Disabled {
 		may = []string{lang.L("Nothing while it is disabled.")}
 	}
-	var refused []string
+	if a.Limits != (core.Limits{}) {
+		facts = append(facts, lang.L("limits of its own"))
+	}
+	if a.Mounted && a.Team != "" && a.Role != core.Teacher && !a.Disabled {
+		may = append(may, lang.L("What it calls {example} is {real}", "example", example, "real", string(a.Team)+"/"+example))
+	}
+	var refused []refusedWords
 	if d.of == a.ID {
 		for _, r := range d.refusals {
-			when := lang.Ago(time.Since(r.At))
-			if r.Count > 1 {
-				when += " · " + lang.L("{n} times", "n", r.Count)
-			}
-			refused = append(refused, when, lang.Say(r.Say))
+			refused = append(refused, wordsOf(r))
 		}
 	}
-	all := a.Title() + "\n" + strings.Join(facts, "\n") + "\n\n" + strings.Join(may, "\n") + "\n\n" + strings.Join(refused, "\n")
+	all := a.Title() + "\n" + strings.Join(facts, "\n") + "\n\n" + strings.Join(may, "\n") + "\n\n" + fmt.Sprint(refused)
 	if all == t.drawn {
 		return
 	}
@@ -176,16 +179,51 @@ func (t *accountTab) drawDetail() {
 		t.may.Add(widget.Text(m))
 	}
 	t.refused.RemoveAll()
-	for i := 0; i < len(refused); i += 2 {
-		when := widget.Muted(refused[i])
-		when.SizeName = theme.SizeNameCaptionText
-		t.refused.Add(when)
-		t.refused.Add(widget.Text(refused[i+1]))
+	for _, r := range refused {
+		t.refused.Add(t.refusedRow(r))
 	}
 	if len(refused) == 0 {
 		t.refused.Add(widget.Muted(lang.L("Nothing was refused.")))
 	}
 	t.detail.Refresh()
+}
+
+// refusedWords is a refusal as it is read.
+type refusedWords struct {
+	when, say string
+	grant     string     // that was missing, or ""
+	allow     core.Grant // what Allow offers; the zero Grant is nothing
+}
+
+func wordsOf(r refusal) refusedWords {
+	w := refusedWords{when: lang.Ago(time.Since(r.At)), say: lang.Say(r.Say)}
+	if r.Count > 1 {
+		w.when += " · " + lang.L("{n} times", "n", r.Count)
+	}
+	if r.Action != "" {
+		w.grant = lang.L("Missing grant: {grant}", "grant", string(r.Action)+" "+widget.Visible(string(r.Topic), false))
+	}
+	if r.missing {
+		w.allow = core.Grant{Subject: core.Subject{Account: r.Account}, Action: r.Action, Pattern: string(r.Topic)}
+	}
+	return w
+}
+
+func (t *accountTab) refusedRow(r refusedWords) fyne.CanvasObject {
+	small := func(text string) fyne.CanvasObject {
+		l := widget.Muted(text)
+		l.SizeName = theme.SizeNameCaptionText
+		return l
+	}
+	rows := container.New(layout.NewCustomPaddedVBoxLayout(-12), small(r.when), widget.Text(r.say))
+	if r.grant != "" {
+		rows.Add(small(r.grant))
+	}
+	if r.allow == (core.Grant{}) {
+		return rows
+	}
+	allow := fw.NewButtonWithIcon(lang.L("Allow"), theme.ConfirmIcon(), func() { t.screen.grants.open(r.allow) })
+	return container.NewBorder(nil, nil, nil, container.NewCenter(allow), rows)
 }
 
 // mayDo is what grants allow an account, as sentences.
@@ -255,6 +293,7 @@ func (t *accountTab) addPerson() {
 		widget.Field(lang.L("Role"), p.role, ""), widget.Field(lang.L("Team"), p.team.input, ""), p.make, p.password, p.hint)
 	sh = s.open(lang.L("Add person"), lang.L("Add"), 420, body, func() {
 		a := core.Account{Name: topic.ID(p.name.entry.Text), Label: strings.TrimSpace(p.label.Text), Role: roleOf(p.role), Team: p.team.team()}
+		a.Mounted = a.Role != core.Teacher
 		password := p.password.Text
 		if p.make.Checked {
 			password = newPassword()
@@ -292,7 +331,7 @@ func (t *accountTab) addKit() {
 	team := newTeamSelect(&s.data, s.data.usualTeam())
 	body := container.NewVBox(name.box, widget.Field(lang.L("Display name"), label, ""), kitTeam(team))
 	sh = s.open(lang.L("Add kit"), lang.L("Add"), 420, body, func() {
-		a := core.Account{Name: topic.ID(name.entry.Text), Label: strings.TrimSpace(label.Text), Role: core.Kit, Team: team.team()}
+		a := core.Account{Name: topic.ID(name.entry.Text), Label: strings.TrimSpace(label.Text), Role: core.Kit, Team: team.team(), Mounted: true}
 		var secret string
 		sh.run(func(ctx context.Context) (err error) {
 			a, secret, err = s.people.Add(ctx, a, "")
@@ -352,7 +391,7 @@ func (t *accountTab) addSeveral() {
 		var failed error
 		sh.run(func(ctx context.Context) error {
 			for _, name := range names {
-				a, secret, err := s.people.Add(ctx, core.Account{Name: topic.ID(name), Role: core.Kit, Team: team}, "")
+				a, secret, err := s.people.Add(ctx, core.Account{Name: topic.ID(name), Role: core.Kit, Team: team, Mounted: true}, "")
 				if err != nil {
 					failed = err
 					break
@@ -379,23 +418,62 @@ func (t *accountTab) change() {
 	label := widget.NewEntry()
 	label.SetText(a.Label)
 	team := newTeamSelect(&s.data, a.Team)
-	body := container.NewVBox(widget.Field(lang.L("Display name"), label, ""))
-	var role *fw.RadioGroup
-	if !t.isKits {
-		role = roleChoice(a.Role)
-		body.Add(widget.Field(lang.L("Role"), role, ""))
-	}
-	body.Add(widget.Field(lang.L("Team"), team.input, lang.L("Another role or team signs the account out; it can sign in again at once.")))
-	var sh *sheet
-	sh = s.open(lang.L("Change {name}", "name", a.Name), lang.L("Save"), 420, body, func() {
+	role := roleChoice(a.Role)
+	mount, meaning := fw.NewCheck(lang.L("Topics inside the team"), nil), widget.Muted("")
+	mount.SetChecked(a.Mounted)
+	meaning.SizeName = theme.SizeNameCaptionText
+	filled := func() core.Account { // what the sheet says
 		a := a
-		a.Label, a.Team = strings.TrimSpace(label.Text), team.team()
-		if role != nil {
+		a.Label, a.Team, a.Mounted = strings.TrimSpace(label.Text), team.team(), mount.Checked
+		if !t.isKits {
 			a.Role = roleOf(role)
 		}
+		return a
+	}
+	var sh *sheet
+	var bounds *limitFields
+	check := func() {
+		meaning.SetText(explainMount(filled()))
+		_, ok := bounds.check()
+		sh.allow(ok)
+		sh.fit()
+	}
+	bounds = newLimitFields(a.Limits, s.data.limits, func() { sh.fit() }, func() { check() })
+	role.OnChanged, team.input.OnChanged, mount.OnChanged = func(string) { check() }, func(string) { check() }, func(bool) { check() }
+	ends := widget.Muted(lang.L("Another role or team, or this switch, signs the account out; it can sign in again at once."))
+	ends.SizeName = theme.SizeNameCaptionText
+	meaning.SetText(explainMount(a)) // takes its room from the start
+	body := container.NewVBox(widget.Field(lang.L("Display name"), label, ""))
+	if !t.isKits {
+		body.Add(widget.Field(lang.L("Role"), role, ""))
+	}
+	body.Add(widget.Field(lang.L("Team"), team.input, ""))
+	body.Add(container.New(layout.NewCustomPaddedVBoxLayout(-8), mount, meaning, ends))
+	body.Add(bounds.content)
+	sh = s.open(lang.L("Change {name}", "name", a.Name), lang.L("Save"), 420, body, func() {
+		a := filled()
+		a.Limits, _ = bounds.check()
 		sh.run(func(ctx context.Context) error { return s.people.Change(ctx, a) },
 			func() { s.shell.Tell(lang.L("{name} was changed", "name", a.Title())) })
-	}, label)
+	}, append([]*widget.Entry{label}, bounds.entries...)...)
+	check()
+}
+
+// example is the topic of the first lesson.
+const example = "state_led"
+
+// explainMount says what the switch of a mount means for the account.
+func explainMount(a core.Account) string {
+	real := string(a.Team) + "/" + example
+	switch {
+	case a.Role == core.Teacher:
+		return lang.L("Not for teachers: they use every topic by its full name.")
+	case a.Team == "":
+		return lang.L("Without a team there is nothing to be inside of.")
+	case a.Mounted:
+		return lang.L("Its {example} is {real} for everybody else. A full name such as {real} stays as it is.", "example", example, "real", real)
+	}
+	return lang.L("Its {example} is {example} for everybody. It has to write {real} for a topic of its team.", "example", example, "real", real)
 }
 
 func (t *accountTab) toggle() {

@@ -26,7 +26,7 @@ type People interface {
 	Accounts() []core.Account
 	// Add adds an account. A kit with password "" gets a random secret, which is returned once.
 	Add(ctx context.Context, a core.Account, password string) (added core.Account, secret string, err error)
-	// Change changes label, role, team and disabled.
+	// Change changes label, role, team, disabled, mounted and limits.
 	Change(ctx context.Context, a core.Account) error
 	SetPassword(ctx context.Context, id core.AccountID, password string) error
 	ResetSecret(ctx context.Context, id core.AccountID) (secret string, err error)
@@ -43,6 +43,8 @@ type Rights interface {
 	Grant(ctx context.Context, g core.Grant) (core.Grant, error)
 	Revoke(ctx context.Context, id int64) error
 	RefusalsOf(id core.AccountID, limit int) []core.Refusal
+	// Authorize returns nil if the account may do a to f.
+	Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error)
 }
 
 // refusalsShown is how many refusals the detail of an account shows.
@@ -53,6 +55,7 @@ type Screen struct {
 	people    People
 	rights    Rights
 	addresses func() core.Addresses
+	limits    func() core.Limits
 	shell     widget.Shell
 	save      func(name string, write writer)
 
@@ -75,13 +78,21 @@ type data struct {
 	teams     []core.Team    // by name
 	grants    []core.Grant
 	addresses core.Addresses
-	refusals  []core.Refusal // of the account of, newest first
+	limits    core.Limits // of accounts that have none of their own
+	refusals  []refusal   // of the account of, newest first
 	of        core.AccountID
 }
 
-// New returns the screen. addresses says how other machines reach this one.
-func New(p People, r Rights, addresses func() core.Addresses, shell widget.Shell) *Screen {
-	s := &Screen{people: p, rights: r, addresses: addresses, shell: shell}
+// refusal is one that the detail of an account shows.
+type refusal struct {
+	core.Refusal
+	missing bool // the grant that was missing is missing still
+}
+
+// New returns the screen. addresses says how other machines reach this one,
+// limits what holds for accounts that have none of their own.
+func New(p People, r Rights, addresses func() core.Addresses, limits func() core.Limits, shell widget.Shell) *Screen {
+	s := &Screen{people: p, rights: r, addresses: addresses, limits: limits, shell: shell}
 	s.save = s.saveFile
 	s.persons = newAccountTab(s, false)
 	s.kits = newAccountTab(s, true)
@@ -110,8 +121,13 @@ func (s *Screen) Content() fyne.CanvasObject { return s.content }
 
 // Open shows what path says: "people", "kits", "teams" or "grants", and where
 // the name of an account or a team follows, as in "kits/kit-1", that one.
+// "allow/7/publish/blue/lamp" is the sheet that gives account 7 that grant.
 func (s *Screen) Open(path string) {
 	part, name, _ := strings.Cut(path, "/")
+	if part == "allow" {
+		s.allow(name)
+		return
+	}
 	i := slices.Index([]string{"people", "kits", "teams", "grants"}, part)
 	if i < 0 {
 		return
@@ -147,9 +163,26 @@ func (s *Screen) Back() bool {
 // Stale is what makes the screen out of date.
 func (s *Screen) Stale() core.Change { return core.AccountsChanged | core.RefusalsChanged }
 
-// Load reads the present state, and returns how to show it.
-func (s *Screen) Load(context.Context) (show func(), err error) {
-	d := data{accounts: s.people.Accounts(), teams: s.rights.Teams(), grants: s.rights.Grants(), addresses: s.addresses()}
+// allow opens the sheet for the grant that what says: account, action, topic.
+func (s *Screen) allow(what string) {
+	parts := strings.SplitN(what, "/", 3)
+	if len(parts) < 3 {
+		return
+	}
+	id, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil {
+		return
+	}
+	d := s.read() // the screen may never have been loaded
+	d.of, d.refusals = s.data.of, s.data.refusals
+	s.show(d)
+	s.tabs.SelectIndex(3)
+	s.grants.open(core.Grant{Subject: core.Subject{Account: core.AccountID(id)}, Action: core.Action(parts[1]), Pattern: parts[2]})
+}
+
+// read reads what is in memory, in the order in which it is shown.
+func (s *Screen) read() data {
+	d := data{accounts: s.people.Accounts(), teams: s.rights.Teams(), grants: s.rights.Grants(), addresses: s.addresses(), limits: s.limits()}
 	slices.SortFunc(d.accounts, func(a, b core.Account) int { return widget.Natural(string(a.Name), string(b.Name)) })
 	slices.SortFunc(d.teams, func(a, b core.Team) int { return widget.Natural(string(a.Name), string(b.Name)) })
 	slices.SortFunc(d.grants, func(a, b core.Grant) int {
@@ -157,17 +190,32 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 			widget.Natural(string(a.Subject.Team), string(b.Subject.Team)), cmp.Compare(a.Subject.Account, b.Subject.Account),
 			widget.Natural(a.Pattern, b.Pattern), cmp.Compare(a.Action, b.Action))
 	})
+	return d
+}
+
+// Load reads the present state, and returns how to show it.
+func (s *Screen) Load(context.Context) (show func(), err error) {
+	d := s.read()
 	if d.of = core.AccountID(s.look.Load()); d.of != 0 {
-		d.refusals = s.rights.RefusalsOf(d.of, refusalsShown)
+		for _, r := range s.rights.RefusalsOf(d.of, refusalsShown) {
+			missing := false
+			if _, there := d.account(r.Account); there && r.Action != "" {
+				_, err := s.rights.Authorize(r.Account, r.Action, r.Topic)
+				missing = err != nil
+			}
+			d.refusals = append(d.refusals, refusal{r, missing})
+		}
 	}
-	return func() {
-		s.data = d
-		s.nameTabs()
-		s.persons.show()
-		s.kits.show()
-		s.teams.show()
-		s.grants.show()
-	}, nil
+	return func() { s.show(d) }, nil
+}
+
+func (s *Screen) show(d data) {
+	s.data = d
+	s.nameTabs()
+	s.persons.show()
+	s.kits.show()
+	s.teams.show()
+	s.grants.show()
 }
 
 // subjectOrder sorts grants to roles before those to teams and to accounts.

@@ -33,6 +33,7 @@ type register struct {
 	grants    []core.Grant
 	refusals  map[core.AccountID][]core.Refusal
 	passwords map[core.AccountID]string
+	granted   map[topic.Filter]bool // what everybody may do
 	last      int64
 	fail      error // of whatever is asked for next
 	after     int   // how often it works before
@@ -101,6 +102,13 @@ func (r *register) Remove(_ context.Context, id core.AccountID) error {
 	i := r.find(id)
 	r.accounts = slices.Delete(r.accounts, i, i+1)
 	return nil
+}
+
+func (r *register) Authorize(_ core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
+	if r.granted[f] {
+		return f, nil
+	}
+	return f, core.Fail(core.ErrDenied, "no")
 }
 
 func (r *register) Teams() []core.Team { return slices.Clone(r.teams) }
@@ -182,7 +190,7 @@ func class(t *testing.T) *register {
 func open(t *testing.T, r *register) (*Screen, *widgettest.Shell) {
 	t.Helper()
 	shell := widgettest.New(t)
-	s := New(r, r, func() core.Addresses { return core.Addresses{MQTT: []string{"192.168.1.20:1884", "10.0.0.1:1884"}} }, shell)
+	s := New(r, r, func() core.Addresses { return core.Addresses{MQTT: []string{"192.168.1.20:1884", "10.0.0.1:1884"}} }, core.DefaultLimits, shell)
 	shell.Win.SetContent(s.Content())
 	shell.Win.Resize(fyne.NewSize(1180, 760))
 	reload(t, s)
@@ -869,5 +877,234 @@ func TestStudentsCardHasThePage(t *testing.T) {
 	}
 	if text := card(core.Kit); strings.Contains(text, "http:") {
 		t.Errorf("a kit's card:\n%s", text)
+	}
+}
+
+// sheetOf opens the sheet that changes an account, and returns it.
+func sheetOf(t *testing.T, s *Screen, tab *accountTab, id core.AccountID) *sheet {
+	t.Helper()
+	tab.table.choose(fmt.Sprint(id))
+	test.Tap(tab.edit)
+	if s.sheet == nil {
+		t.Fatal("no sheet")
+	}
+	return s.sheet
+}
+
+func TestMountSwitch(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	meaning := func(want string) {
+		t.Helper()
+		if got := says(t, shell); !strings.Contains(got, want) {
+			t.Errorf("the sheet says\n%s\nwithout %q", got, want)
+		}
+	}
+	mount := func() *fw.Check { return inDialog[*fw.Check](t, shell)[0] }
+	team := func() *fw.Select { return inDialog[*fw.Select](t, shell)[0] }
+
+	sheetOf(t, s, s.kits, 5) // kit-2 of blue
+	meaning("Its state_led is state_led for everybody. It has to write blue/state_led")
+	if mount().Text != "Topics inside the team" || mount().Checked {
+		t.Fatalf("the switch %q is %v", mount().Text, mount().Checked)
+	}
+	test.Tap(mount())
+	meaning("Its state_led is blue/state_led for everybody else.")
+	team().SetSelected("red")
+	meaning("Its state_led is red/state_led for everybody else.")
+	team().SetSelected("No team")
+	meaning("Without a team there is nothing to be inside of.")
+	team().SetSelected("파랑 (blue)")
+	press(t, shell, "Save")
+	closed(t, shell)
+	if a := r.accounts[r.find(5)]; !a.Mounted || a.Team != "blue" || a.Label != "Lampe" || a.Role != core.Kit {
+		t.Errorf("kept %+v", a)
+	}
+	reload(t, s)
+	if !strings.Contains(s.kits.drawn, "What it calls state_led is blue/state_led") {
+		t.Errorf("the card says\n%s", s.kits.drawn)
+	}
+
+	s.tabs.SelectIndex(0)
+	sheetOf(t, s, s.persons, 2) // ana of blue
+	test.Tap(mount())
+	inDialog[*fw.RadioGroup](t, shell)[0].SetSelected("teacher")
+	meaning("Not for teachers")
+	press(t, shell, "Cancel")
+	if r.accounts[r.find(2)].Mounted {
+		t.Error("cancelled, and yet changed")
+	}
+	s.persons.table.choose("1") // prof
+	if strings.Contains(s.persons.drawn, "state_led") {
+		t.Errorf("a teacher's card says\n%s", s.persons.drawn)
+	}
+}
+
+// TestNewAccountsAreMounted: kits and students, not teachers.
+func TestNewAccountsAreMounted(t *testing.T) {
+	r := class(t)
+	s, shell := open(t, r)
+	for _, teacher := range []bool{false, true} {
+		test.Tap(s.persons.add)
+		inDialog[*widget.Entry](t, shell)[1].SetText(fmt.Sprint("new-", teacher))
+		if teacher {
+			inDialog[*fw.RadioGroup](t, shell)[0].SetSelected("teacher")
+		}
+		press(t, shell, "Add")
+		s.cards.dialog.Hide()
+	}
+	test.Tap(s.kits.add)
+	press(t, shell, "Add")
+	s.cards.dialog.Hide()
+	test.Tap(s.kits.several)
+	press(t, shell, "Add")
+	for _, a := range r.accounts[6:] {
+		if a.Mounted == (a.Role == core.Teacher) {
+			t.Errorf("%s, %s: mounted is %v", a.Name, a.Role, a.Mounted)
+		}
+	}
+	if n := len(r.accounts); n != 6+2+1+10 {
+		t.Errorf("%d accounts", n)
+	}
+}
+
+func TestLimitsOfAnAccount(t *testing.T) {
+	r := class(t)
+	r.accounts[r.find(5)].Limits = core.Limits{Packet: 1500}
+	s, shell := open(t, r)
+	s.kits.table.choose("5")
+	if !strings.Contains(s.kits.drawn, "limits of its own") {
+		t.Errorf("the card says\n%s", s.kits.drawn)
+	}
+	sh := sheetOf(t, s, s.kits, 5)
+	if n := len(inDialog[*widget.Entry](t, shell)); n != 1 {
+		t.Errorf("%d entries before anybody asks for limits", n)
+	}
+	end := func() float32 { return fyne.CurrentApp().Driver().AbsolutePositionForObject(sh.ok).Y }
+	before := end()
+	press(t, shell, "Limits, some of its own")
+	if room := shell.Win.Canvas().Size().Height; end() <= before || end()+sh.ok.Size().Height > room {
+		t.Errorf("the sheet's end was at %v and is at %v of %v", before, end(), room)
+	}
+	fields := inDialog[*widget.Entry](t, shell)[1:]
+	for i, want := range []string{"10,000, from Settings", "16 MB, from Settings", "200, from Settings", "16 MB, from Settings", "4 MB, from Settings"} {
+		if fields[i].PlaceHolder != want || (fields[i].Text != "") != (i == 4) {
+			t.Errorf("field %d: %q, hint %q, want %q", i, fields[i].Text, fields[i].PlaceHolder, want)
+		}
+	}
+	if fields[4].Text != "1500 bytes" {
+		t.Errorf("its own: %q", fields[4].Text)
+	}
+	for i, c := range []struct {
+		field int
+		text  string
+		wrong string // what the sheet says, "" where it is right
+	}{
+		{0, "x", "Write 1 to 1,000,000, or nothing"},
+		{0, "0", "Write 1 to 1,000,000"},
+		{0, "1000001", "Write 1 to 1,000,000"},
+		{0, "2.5", "Write 1 to 1,000,000"},
+		{0, "1,000", ""},
+		{1, "1", "Write 1 KB to 1 GB"},
+		{1, "2 GB", "Write 1 KB to 1 GB"},
+		{1, "1.5mb", ""},
+		{2, "10001", "Write 1 to 10,000"},
+		{2, "3", ""},
+		{3, "63 KB", "Write 64 KB to 1 GB"},
+		{3, "1 parsec", "Write 64 KB to 1 GB"},
+		{3, " 64ko ", ""},
+		{4, "5 MB", "Write 1 KB to 4 MB"},
+		{4, "", ""},
+	} {
+		fields[c.field].SetText(c.text)
+		if got := says(t, shell); strings.Contains(got, "Write ") != (c.wrong != "") || !strings.Contains(got, c.wrong) || sh.ok.Disabled() != (c.wrong != "") {
+			t.Errorf("%d: %q can be saved: %v; the sheet says\n%s", i, c.text, !sh.ok.Disabled(), got)
+		}
+	}
+	press(t, shell, "Save")
+	closed(t, shell)
+	if got, want := r.accounts[r.find(5)].Limits, (core.Limits{Messages: 1000, Bytes: 3 << 19, Connections: 3, Queue: 64 << 10}); got != want {
+		t.Errorf("kept %+v, want %+v", got, want)
+	}
+}
+
+// FuzzLimit: what is read is within bounds, and is written as it is read.
+func FuzzLimit(f *testing.F) {
+	for _, text := range []string{"", "1", "1,000", "1.5 MB", "64ko", "0x10", "inf", "nan", "-1", "1e3", "1 000", "9999999999999999999"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, l := range limits {
+			n, ok := l.parse(text)
+			if !ok || n == 0 {
+				continue
+			}
+			if n < l.least || n > l.most {
+				t.Fatalf("%q is %d", text, n)
+			}
+			if again, ok := l.parse(l.text(n)); !ok || again != n {
+				t.Fatalf("%d is written %q, which is %d", n, l.text(n), again)
+			}
+		}
+	})
+}
+
+// TestAllow: a refusal leads to the sheet with the grant that was missing.
+func TestAllow(t *testing.T) {
+	r := class(t)
+	r.refusals[5] = []core.Refusal{
+		{Account: 5, At: time.Now(), Count: 1, Action: core.Publish, Topic: "red/lamp/set", Say: core.Say("one")},
+		{Account: 99, At: time.Now(), Count: 1, Action: core.Publish, Topic: "x", Say: core.Say("of one who has gone")},
+		{Account: 5, At: time.Now(), Count: 1, Say: core.Say("no grant helps")},
+	}
+	s, shell := open(t, r)
+	s.tabs.SelectIndex(1)
+	s.kits.table.choose("5")
+	reload(t, s)
+	allow := func() (found []*fw.Button) {
+		walk(s.kits.refused, func(o fyne.CanvasObject) {
+			if b, ok := o.(*fw.Button); ok {
+				found = append(found, b)
+			}
+		})
+		return found
+	}
+	if !strings.Contains(s.kits.drawn, "Missing grant: publish red/lamp/set") || len(allow()) != 1 {
+		t.Fatalf("%d buttons, the card says\n%s", len(allow()), s.kits.drawn)
+	}
+	drawn := s.kits.refused.Objects[0]
+	reload(t, s)
+	if s.kits.refused.Objects[0] != drawn {
+		t.Error("drawn anew though nothing changed")
+	}
+	filled := func() {
+		t.Helper()
+		checks := inDialog[*fw.Check](t, shell)
+		if who := inDialog[*fw.Select](t, shell)[0].Selected; who != "Lampe (kit-2)" || !checks[0].Checked || checks[1].Checked || inDialog[*widget.Entry](t, shell)[0].Text != "red/lamp/set" {
+			t.Errorf("the sheet is for %q, publish %v, subscribe %v, %q", who, checks[0].Checked, checks[1].Checked, inDialog[*widget.Entry](t, shell)[0].Text)
+		}
+		if !strings.Contains(says(t, shell), "For Lampe: red/lamp/set") {
+			t.Errorf("the sheet does not say what it means:\n%s", says(t, shell))
+		}
+	}
+	test.Tap(allow()[0])
+	filled()
+	press(t, shell, "Cancel")
+
+	fresh := New(r, r, func() core.Addresses { return core.Addresses{} }, core.DefaultLimits, shell) // from another screen, never loaded
+	for _, odd := range []string{"allow", "allow/", "allow/5/publish", "allow/x/publish/a"} {
+		fresh.Open(odd)
+		closed(t, shell)
+	}
+	fresh.Open("allow/5/publish/red/lamp/set")
+	filled()
+	press(t, shell, "Add")
+	if g := r.grants[len(r.grants)-1]; g.Subject.Account != 5 || g.Action != core.Publish || g.Pattern != "red/lamp/set" {
+		t.Errorf("granted %+v", g)
+	}
+	r.granted = map[topic.Filter]bool{"red/lamp/set": true}
+	reload(t, s)
+	if len(allow()) != 0 {
+		t.Error("what is allowed by now is still offered")
 	}
 }

@@ -31,7 +31,7 @@ type grantTab struct {
 
 func newGrantTab(s *Screen) *grantTab {
 	t := &grantTab{screen: s}
-	t.add = fw.NewButtonWithIcon(lang.L("Add grant"), theme.ContentAddIcon(), t.addGrant)
+	t.add = fw.NewButtonWithIcon(lang.L("Add grant"), theme.ContentAddIcon(), func() { t.open(core.Grant{Action: core.Subscribe}) })
 	t.add.Importance = fw.HighImportance
 	t.words = widget.Text("")
 	t.words.SizeName, t.words.TextStyle = theme.SizeNameSubHeadingText, fyne.TextStyle{Bold: true}
@@ -142,12 +142,17 @@ type grantForm struct {
 	preview            *fyne.Container
 }
 
-func (t *grantTab) addGrant() {
+// open shows the sheet for a new grant, filled in with what is in g.
+func (t *grantTab) open(g core.Grant) {
 	s := t.screen
 	d := &s.data
 	f := &grantForm{who: fw.NewSelect(nil, nil), pattern: widget.NewEntry(), hint: widget.Muted(""), preview: container.New(layout.NewCustomPaddedVBoxLayout(0))}
 	var subjects []core.Subject
+	chosen := 0
 	offer := func(sub core.Subject, text string) {
+		if sub == g.Subject {
+			chosen = len(subjects)
+		}
 		subjects = append(subjects, sub)
 		for slices.Contains(f.who.Options, text) { // two of one display name
 			text += " "
@@ -171,7 +176,9 @@ func (t *grantTab) addGrant() {
 	f.pattern.SetPlaceHolder("blue/+/temperature")
 	f.hint.SizeName = theme.SizeNameCaptionText
 	f.publish, f.subscribe = fw.NewCheck(lang.L("publish"), nil), fw.NewCheck(lang.L("subscribe"), nil)
-	f.subscribe.SetChecked(true)
+	f.publish.SetChecked(g.Action == core.Publish)
+	f.subscribe.SetChecked(g.Action == core.Subscribe)
+	f.pattern.SetText(g.Pattern)
 
 	const shown = 3 // accounts in the preview
 	var sh *sheet
@@ -207,7 +214,7 @@ func (t *grantTab) addGrant() {
 		f.preview.Refresh()
 		sh.allow(wrong == "")
 	}
-	f.who.SetSelectedIndex(0)
+	f.who.SetSelectedIndex(chosen)
 	f.who.OnChanged = func(string) { check() }
 	f.pattern.OnChanged = func(string) { check() }
 	f.publish.OnChanged, f.subscribe.OnChanged = func(bool) { check() }, func(bool) { check() }

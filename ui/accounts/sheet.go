@@ -25,19 +25,20 @@ type sheet struct {
 	cancel  *fw.Button
 	problem *widget.Note
 	submit  func()
+	width   float32 // at most
+	body    fyne.CanvasObject
 }
 
 // open shows a sheet with that body, at most width wide. submit is called when it is
 // pressed, on the UI goroutine. Enter in one of the entries presses too; the
 // first that shows has the keyboard.
 func (s *Screen) open(title, ok string, width float32, body fyne.CanvasObject, submit func(), entries ...*widget.Entry) *sheet {
-	sh := &sheet{screen: s, submit: submit}
+	sh := &sheet{screen: s, submit: submit, width: width, body: body}
 	sh.problem = widget.NewNote("", fw.DangerImportance)
 	sh.problem.Hide()
 	sh.ok = fw.NewButtonWithIcon(ok, theme.ConfirmIcon(), sh.press)
 	sh.ok.Importance = fw.HighImportance
 	sh.cancel = fw.NewButton(lang.L("Cancel"), sh.close)
-	room := s.shell.Window().Canvas().Size()
 	scroll := container.NewVScroll(container.NewPadded(container.NewVBox(widget.Middle(width, body), sh.problem)))
 	sh.dialog = dialog.NewCustomWithoutButtons(title, scroll, s.shell.Window())
 	sh.dialog.SetButtons([]fyne.CanvasObject{sh.cancel, sh.ok})
@@ -47,7 +48,7 @@ func (s *Screen) open(title, ok string, width float32, body fyne.CanvasObject, s
 		}
 	})
 	s.sheet = sh
-	sh.dialog.Resize(fyne.NewSize(min(width+60, room.Width-40), min(body.MinSize().Height+150, room.Height-40)))
+	sh.fit()
 	sh.dialog.Show()
 	for _, e := range entries {
 		e.OnSubmitted = func(string) { sh.press() }
@@ -56,6 +57,16 @@ func (s *Screen) open(title, ok string, width float32, body fyne.CanvasObject, s
 		s.shell.Window().Canvas().Focus(entries[i])
 	}
 	return sh
+}
+
+// fit makes the sheet as high as its body needs, if the window has the room.
+func (sh *sheet) fit() {
+	c := sh.screen.shell.Window().Canvas()
+	room := c.Size()
+	sh.dialog.Resize(fyne.NewSize(min(sh.width+60, room.Width-40), min(sh.body.MinSize().Height+150, room.Height-40)))
+	if top := c.Overlays().Top(); top != nil {
+		top.Refresh() // puts it into the middle again
+	}
 }
 
 // press submits, unless the sheet cannot be.

@@ -97,7 +97,8 @@ type clients struct {
 	now   time.Time
 }
 
-func newClients() *clients {
+// newClients returns the list. disconnect is called for the row whose client is to go.
+func newClients(disconnect func(clientRow)) *clients {
 	c := &clients{}
 	c.none = container.NewVScroll(widget.Empty(theme.AccountIcon(), lang.L("Nobody is connected"), lang.L("Kits and people stand here as soon as they connect."), nil))
 	c.list = fw.NewList(
@@ -105,7 +106,9 @@ func newClients() *clients {
 		func() fyne.CanvasObject { return newLine().box },
 		func(i fw.ListItemID, o fyne.CanvasObject) {
 			if i < len(c.rows) {
-				lineOf(o).show(c.rows[i], c.now)
+				l, r := lineOf(o), c.rows[i]
+				l.show(r, c.now)
+				l.end.OnTapped = func() { disconnect(r) }
 			}
 		})
 	c.list.HideSeparators = true
@@ -125,15 +128,18 @@ type line struct {
 	box                            *fyne.Container
 	dot                            *widget.Dot
 	title, detail, presence, place *fw.Label
+	end                            *fw.Button // disconnects
 }
 
 func newLine() *line {
-	l := &line{dot: widget.NewDot(theme.ColorNameSuccess), title: widget.Cell(""), detail: widget.Cell(""), presence: widget.Cell(""), place: widget.Cell("")}
+	l := &line{dot: widget.NewDot(theme.ColorNameSuccess), title: widget.Cell(""), detail: widget.Cell(""), presence: widget.Cell(""), place: widget.Cell(""),
+		end: fw.NewButtonWithIcon("", theme.LogoutIcon(), nil)}
 	l.title.TextStyle.Bold = true
 	l.detail.Importance = fw.LowImportance
 	l.place.Importance = fw.LowImportance
-	l.box = container.NewBorder(nil, nil, l.dot, nil,
-		widget.Row([]float32{22, 20, 28, 30}, l.title, l.detail, l.presence, l.place))
+	l.end.Importance = fw.LowImportance
+	l.box = container.NewBorder(nil, nil, l.dot, widget.Wide(32, l.end),
+		widget.Row([]float32{19, 20, 24, 37}, l.title, l.detail, l.presence, l.place))
 	return l
 }
 
@@ -141,7 +147,7 @@ func newLine() *line {
 func lineOf(o fyne.CanvasObject) *line {
 	box := o.(*fyne.Container)
 	cells := box.Objects[0].(*fyne.Container).Objects
-	return &line{box: box, dot: box.Objects[1].(*widget.Dot), title: cells[0].(*fw.Label),
+	return &line{box: box, dot: box.Objects[1].(*widget.Dot), end: box.Objects[2].(*fyne.Container).Objects[0].(*fw.Button), title: cells[0].(*fw.Label),
 		detail: cells[1].(*fw.Label), presence: cells[2].(*fw.Label), place: cells[3].(*fw.Label)}
 }
 
@@ -149,17 +155,25 @@ func (l *line) show(r clientRow, now time.Time) {
 	set(l.title, r.title)
 	set(l.detail, r.detail)
 	set(l.presence, presence(r, now))
+	showIf(l.end, r.client.Connected)
+	l.place.Importance = fw.LowImportance
+	if r.client.Dropped > 0 {
+		l.place.Importance = fw.WarningImportance
+	}
+	place := queue(r.client) // first, for there may be no room for all
 	switch {
 	case r.client.Connected:
 		l.dot.Set(theme.ColorNameSuccess)
-		set(l.place, lang.L("MQTT {version}", "version", r.client.Protocol)+" · "+host(r.client.Addr))
+		place = append(place, lang.L("MQTT {version}", "version", r.client.Protocol), host(r.client.Addr))
 	case r.missing:
 		l.dot.Set(theme.ColorNameInputBorder)
-		set(l.place, "")
 	default:
 		l.dot.Set(theme.ColorNameWarning)
-		set(l.place, lang.L("messages are kept for it"))
+		if r.client.Waiting == 0 {
+			place = append(place, lang.L("messages are kept for it"))
+		}
 	}
+	set(l.place, strings.Join(place, " · "))
 }
 
 // host is an address without its port, which tells a person nothing.
@@ -168,6 +182,17 @@ func host(addr string) string {
 		return h
 	}
 	return addr
+}
+
+// queue is what waits for a client and what there was no room for.
+func queue(c core.Client) (parts []string) {
+	if c.Waiting > 0 {
+		parts = append(parts, lang.L("{n} waiting ({size})", "n", widget.Number(uint64(c.Waiting)), "size", widget.Bytes(int64(c.Bytes))))
+	}
+	if c.Dropped > 0 {
+		parts = append(parts, lang.L("{n} dropped", "n", widget.Number(c.Dropped)))
+	}
+	return parts
 }
 
 func presence(r clientRow, now time.Time) string {

@@ -3,7 +3,9 @@
 package home
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/core/topic"
 	"homeroom/ui/widget"
 )
 
@@ -25,6 +28,10 @@ type Broker interface {
 	Clients() []core.Client
 	// Traffic returns the messages that arrived and left since the start.
 	Traffic() (in, out uint64)
+	// Disconnect ends the connection of the client with that MQTT Client
+	// Identifier; it may come back. It fails with core.ErrNotFound where it is
+	// not connected.
+	Disconnect(client string) error
 }
 
 // People is what Home asks the accounts.
@@ -33,6 +40,8 @@ type People interface {
 	Teams() []core.Team
 	// Refusals returns the latest, newest first.
 	Refusals(limit int) []core.Refusal
+	// Authorize returns nil if the account may do a to f.
+	Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error)
 }
 
 // AskedRefusals is how many refusals are looked at to count today's.
@@ -75,9 +84,9 @@ func New(b Broker, p People, info core.Info, addresses func() core.Addresses, sh
 		refused:   widget.NewStat(theme.CancelIcon(), lang.L("refused today")),
 		connect:   newConnect(shell),
 		phone:     newPhone(shell),
-		clients:   newClients(),
-		refusals:  newRefusals(),
+		refusals:  newRefusals(shell),
 	}
+	s.clients = newClients(s.disconnect)
 	top := container.NewVBox()
 	if info.Open {
 		top.Add(widget.NewNote(lang.L("OPEN TO EVERYBODY. Anyone who reaches this PC may read and switch everything. Close Homeroom and start it without --open to protect it."), fw.DangerImportance))
@@ -120,6 +129,7 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 	now := time.Now()
 	accounts, clients := s.people.Accounts(), s.broker.Clients()
 	refusals := s.people.Refusals(AskedRefusals)
+	refused := s.refusedRows(refusals[:min(len(refusals), shownRefusals)], accounts, now)
 	addresses := s.addresses()
 	in, _ := s.broker.Traffic()
 	rate := s.rate.Of(in, now)
@@ -148,8 +158,24 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 		s.connect.show(addresses)
 		s.phone.show(addresses)
 		s.clients.show(rows, now)
-		s.refusals.show(refusals[:min(len(refusals), shownRefusals)], now)
+		s.refusals.show(refused)
 	}, nil
+}
+
+// disconnect asks, and ends the connection of the client of a row.
+func (s *Screen) disconnect(r clientRow) {
+	widget.Confirm(s.shell, lang.L("Disconnect {name}?", "name", r.title),
+		lang.L("It may connect again at once. To keep it out, disable its account."), lang.L("Disconnect"), func() {
+			s.shell.Do(func(context.Context) (func(), error) {
+				if err := s.broker.Disconnect(r.client.ID); err != nil {
+					return nil, err
+				}
+				return func() {
+					s.shell.Tell(lang.L("{name} was disconnected", "name", r.title))
+					s.shell.Refresh()
+				}, nil
+			})
+		})
 }
 
 // Connected counts the clients that are connected.
@@ -281,8 +307,37 @@ func (p *phone) show(a core.Addresses) {
 	p.code.Add(widget.QR(p.shown, 132))
 }
 
+// refusal is one row of what was refused.
+type refusal struct {
+	say    string // who, what, and what to do
+	detail string // who, when, how often, from where
+	grant  string // that was missing, "" where none was
+	allow  string // where the window adds that grant, "" where it is no use any more
+}
+
+// refusedRows says what was refused.
+func (s *Screen) refusedRows(rs []core.Refusal, accounts []core.Account, now time.Time) []refusal {
+	names := map[core.AccountID]topic.ID{}
+	for _, a := range accounts {
+		names[a.ID] = a.Name
+	}
+	rows := make([]refusal, len(rs))
+	for i, r := range rs {
+		rows[i] = refusal{say: lang.Say(r.Say), detail: refusalDetail(r, cmp.Or(string(names[r.Account]), r.Name), now)}
+		if r.Action == "" {
+			continue
+		}
+		rows[i].grant = lang.L("Missing grant: {grant}", "grant", string(r.Action)+" "+widget.Visible(string(r.Topic), false))
+		if _, err := s.people.Authorize(r.Account, r.Action, r.Topic); err != nil && names[r.Account] != "" {
+			rows[i].allow = fmt.Sprintf("accounts/allow/%d/%s/%s", r.Account, r.Action, r.Topic)
+		}
+	}
+	return rows
+}
+
 // refusals lists what was refused.
 type refusals struct {
+	shell widget.Shell
 	stack *fyne.Container
 	none  fyne.CanvasObject
 	list  *container.Scroll
@@ -290,41 +345,63 @@ type refusals struct {
 	rows  []*refusalRow
 }
 
-type refusalRow struct{ say, detail *fw.Label }
+type refusalRow struct {
+	box                *fyne.Container
+	say, detail, grant *fw.Label
+	allow              *fw.Button
+	path               string // where allow goes
+}
 
-func newRefusals() *refusals {
-	r := &refusals{box: container.New(layout.NewCustomPaddedVBoxLayout(-8))}
+func newRefusals(shell widget.Shell) *refusals {
+	r := &refusals{shell: shell, box: container.New(layout.NewCustomPaddedVBoxLayout(0))}
 	r.none = container.NewVScroll(widget.Empty(theme.ConfirmIcon(), lang.L("Nothing was refused"), lang.L("When somebody may not connect, read or switch, the reason stands here."), nil))
-	r.list = container.NewVScroll(r.box)
+	r.list = widget.Scroll(r.box)
 	r.stack = container.NewStack(r.none, r.list)
 	r.list.Hide()
 	return r
 }
 
-func (r *refusals) show(rs []core.Refusal, now time.Time) {
-	for len(r.rows) < len(rs) {
-		row := &refusalRow{say: widget.Text(""), detail: widget.Muted("")}
-		row.detail.SizeName = theme.SizeNameCaptionText
-		r.rows = append(r.rows, row)
-		r.box.Add(row.say)
-		r.box.Add(row.detail)
-	}
-	for i, row := range r.rows {
-		if i >= len(rs) {
-			row.say.Hide()
-			row.detail.Hide()
-			continue
-		}
-		set(row.say, lang.Say(rs[i].Say))
-		set(row.detail, refusalDetail(rs[i], now))
-		row.say.Show()
-		row.detail.Show()
-	}
-	swap(r.none, r.list, len(rs) == 0)
+func (r *refusals) newRow() *refusalRow {
+	row := &refusalRow{say: widget.Text(""), detail: widget.Muted(""), grant: widget.Muted("")}
+	row.detail.SizeName, row.grant.SizeName = theme.SizeNameCaptionText, theme.SizeNameCaptionText
+	row.allow = fw.NewButtonWithIcon(lang.L("Allow"), theme.ConfirmIcon(), func() { r.shell.Go(row.path) })
+	row.box = container.NewBorder(nil, nil, nil, container.NewCenter(row.allow),
+		container.New(layout.NewCustomPaddedVBoxLayout(-12), row.say, row.grant, row.detail))
+	return row
 }
 
-func refusalDetail(r core.Refusal, now time.Time) string {
-	parts := []string{lang.Ago(now.Sub(r.At))}
+func (r *refusals) show(now []refusal) {
+	for len(r.rows) < len(now) {
+		row := r.newRow()
+		r.rows = append(r.rows, row)
+		r.box.Add(row.box)
+	}
+	for i, row := range r.rows {
+		if i >= len(now) {
+			row.box.Hide()
+			continue
+		}
+		set(row.say, now[i].say)
+		set(row.detail, now[i].detail)
+		set(row.grant, now[i].grant)
+		row.path = now[i].allow
+		showIf(row.grant, now[i].grant != "")
+		showIf(row.allow, now[i].allow != "")
+		showIf(row.box, true)
+	}
+	swap(r.none, r.list, len(now) == 0)
+}
+
+// refusalDetail is the small print of a refusal to who.
+func refusalDetail(r core.Refusal, who string, now time.Time) string {
+	var parts []string
+	if who != "" {
+		parts = append(parts, who)
+	}
+	if r.Client != "" && r.Client != who {
+		parts = append(parts, lang.L("client {id}", "id", r.Client))
+	}
+	parts = append(parts, lang.Ago(now.Sub(r.At)))
 	if r.Count > 1 {
 		parts = append(parts, lang.L("{n} times", "n", r.Count))
 	}
@@ -332,6 +409,16 @@ func refusalDetail(r core.Refusal, now time.Time) string {
 		parts = append(parts, lang.L("from {address}", "address", r.Addr))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// showIf shows o, or not.
+func showIf(o fyne.CanvasObject, there bool) {
+	switch {
+	case there && !o.Visible():
+		o.Show()
+	case !there && o.Visible():
+		o.Hide()
+	}
 }
 
 func set(l *fw.Label, text string) {

@@ -1,6 +1,7 @@
 package home
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ type room struct {
 	teams    []core.Team
 	refusals []core.Refusal
 	in       uint64
+	ended    []string              // clients that were disconnected
+	granted  map[topic.Filter]bool // what everybody may do
 }
 
 func (r *room) Clients() []core.Client            { return r.clients }
@@ -29,6 +32,21 @@ func (r *room) Traffic() (uint64, uint64)         { return r.in, 0 }
 func (r *room) Accounts() []core.Account          { return r.accounts }
 func (r *room) Teams() []core.Team                { return r.teams }
 func (r *room) Refusals(limit int) []core.Refusal { return r.refusals[:min(limit, len(r.refusals))] }
+
+func (r *room) Authorize(_ core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
+	if r.granted[f] {
+		return f, nil
+	}
+	return f, core.Fail(core.ErrDenied, "no")
+}
+
+func (r *room) Disconnect(client string) error {
+	if len(r.ended) > 0 {
+		return core.Fail(core.ErrNotFound, "It has gone.")
+	}
+	r.ended = append(r.ended, client)
+	return nil
+}
 
 var lan = core.Addresses{MQTT: []string{"192.168.1.20:1883", "10.0.0.4:1883"}, Page: []string{"http://192.168.1.20:8080/"}}
 
@@ -189,9 +207,10 @@ func TestClients(t *testing.T) {
 	now := time.Now()
 	r := class()
 	r.clients = []core.Client{
-		{ID: "logger", Account: 1, Durable: true, Protocol: "5", Since: now.Add(-time.Hour)},
+		{ID: "nightly", Account: 1, Durable: true, Protocol: "5", Since: now.Add(-2 * time.Hour)},
+		{ID: "logger", Account: 1, Durable: true, Protocol: "5", Since: now.Add(-time.Hour), Waiting: 1200, Bytes: 5 << 20, Dropped: 3},
 		{ID: "phone", Account: 1, Addr: "192.168.1.9:5555", Protocol: "5", Connected: true, Since: now.Add(-30 * time.Second)},
-		{ID: "esp", Account: 2, Addr: "192.168.1.51:4000", Protocol: "3.1.1", Connected: true, Since: now.Add(-5 * time.Minute)},
+		{ID: "esp", Account: 2, Addr: "192.168.1.51:4000", Protocol: "3.1.1", Connected: true, Since: now.Add(-5 * time.Minute), Waiting: 2, Bytes: 90},
 		{ID: "guest", Account: core.Anyone, Addr: "192.168.1.52:4000", Protocol: "3.1", Connected: true, Since: now},
 	}
 	s, _ := open(t, r, core.Info{}, lan)
@@ -201,12 +220,16 @@ func TestClients(t *testing.T) {
 		l := newLine()
 		lineOf(l.box).show(cr, now)
 		got = append(got, row{l.title.Text, l.detail.Text, l.presence.Text, l.place.Text})
+		if l.end.Visible() != cr.client.Connected {
+			t.Errorf("%s: may be disconnected is %v", cr.title, l.end.Visible())
+		}
 	}
 	want := []row{
-		{"민준의 키트", "kit · 파랑", "connected 5 min ago", "MQTT 3.1.1 · 192.168.1.51"},
+		{"민준의 키트", "kit · 파랑", "connected 5 min ago", "2 waiting (90 bytes) · MQTT 3.1.1 · 192.168.1.51"},
 		{"Ms. Martin", "teacher", "connected 30 s ago", "MQTT 5 · 192.168.1.9"},
 		{"guest", "", "connected now", "MQTT 3.1 · 192.168.1.52"},
-		{"Ms. Martin", "teacher", "left 60 min ago", "messages are kept for it"},
+		{"Ms. Martin", "teacher", "left 60 min ago", "1,200 waiting (5 MB) · 3 dropped"},
+		{"Ms. Martin", "teacher", "left 2 h ago", "messages are kept for it"},
 		{"kit-2", "kit · 파랑", "not connected", ""}, // kit-3 is disabled
 	}
 	if len(got) != len(want) {
@@ -221,7 +244,7 @@ func TestClients(t *testing.T) {
 		r.accounts = append(r.accounts, core.Account{ID: core.AccountID(20 + i), Name: topic.ID("board-" + strconv.Itoa(i+1)), Role: core.Kit})
 	}
 	load(t, s)
-	if rows := s.clients.rows; rows[4].title != "board-1" || rows[5].title != "board-2" || rows[13].title != "board-10" {
+	if rows := s.clients.rows; rows[5].title != "board-1" || rows[6].title != "board-2" || rows[14].title != "board-10" {
 		t.Errorf("boards are not sorted as people count: %+v", rows)
 	}
 	if s.connected.Value() != "3" {
@@ -231,6 +254,85 @@ func TestClients(t *testing.T) {
 	load(t, s)
 	if s.clients.list.Visible() || !s.clients.none.Visible() {
 		t.Error("an empty list does not say that it is empty")
+	}
+}
+
+func TestDisconnect(t *testing.T) {
+	r := class()
+	r.clients = []core.Client{{ID: "esp", Account: 2, Protocol: "5", Connected: true, Since: time.Now()}}
+	s, shell := open(t, r, core.Info{}, lan)
+	var end *fw.Button
+	for _, o := range test.LaidOutObjects(s.clients.list) {
+		if b, ok := o.(*fw.Button); ok && b.Visible() {
+			end = b
+		}
+	}
+	if end == nil {
+		t.Fatal("nothing to disconnect with")
+	}
+	press := func(text string) {
+		t.Helper()
+		top := shell.Win.Canvas().Overlays().Top()
+		if top == nil {
+			t.Fatal("no question")
+		}
+		for _, o := range test.LaidOutObjects(top) {
+			if b, ok := o.(*fw.Button); ok && b.Text == text {
+				test.Tap(b)
+				return
+			}
+		}
+		t.Fatalf("no button %q", text)
+	}
+	test.Tap(end)
+	press("Cancel")
+	if r.ended != nil {
+		t.Error("disconnected without a yes")
+	}
+	test.Tap(end)
+	press("Disconnect")
+	if len(r.ended) != 1 || r.ended[0] != "esp" || shell.Reloads != 1 || len(shell.Told) != 1 || shell.Told[0] != "민준의 키트 was disconnected" {
+		t.Errorf("ended %q, told %q", r.ended, shell.Told)
+	}
+	test.Tap(end)
+	press("Disconnect")
+	if !errors.Is(shell.Err, core.ErrNotFound) {
+		t.Errorf("of one that has gone: %v", shell.Err)
+	}
+}
+
+// TestAllow: a refusal names the missing grant and leads to the sheet that adds it.
+func TestAllow(t *testing.T) {
+	r := class()
+	no, at := core.Say("no"), time.Now().Add(-150*time.Second)
+	r.refusals = []core.Refusal{
+		{Account: 2, Name: "kit-1", Client: "esp", At: at, Action: core.Publish, Topic: "red/lamp/set", Say: no},
+		{Account: 2, Name: "kit-1", Client: "kit-1", At: at, Action: core.Subscribe, Topic: "a\u202e/#", Say: no},
+		{Account: 9, Name: "gone", At: at, Action: core.Publish, Topic: "x", Say: no},
+		{Name: "zoe", At: at, Say: no},
+	}
+	s, shell := open(t, r, core.Info{}, lan)
+	for i, want := range []struct{ detail, grant, path string }{
+		{"kit-1 · client esp · 2 min ago", "Missing grant: publish red/lamp/set", "accounts/allow/2/publish/red/lamp/set"},
+		{"kit-1 · 2 min ago", "Missing grant: subscribe a‹U+202E›/#", "accounts/allow/2/subscribe/a\u202e/#"},
+		{"gone · 2 min ago", "Missing grant: publish x", ""},
+		{"zoe · 2 min ago", "", ""},
+	} {
+		row := s.refusals.rows[i]
+		if row.detail.Text != want.detail || row.grant.Text != want.grant || row.grant.Visible() != (want.grant != "") || row.allow.Visible() != (want.path != "") {
+			t.Errorf("row %d: %q, %q, allow is %v", i, row.detail.Text, row.grant.Text, row.allow.Visible())
+		}
+		if shell.Gone = ""; want.path != "" {
+			test.Tap(row.allow)
+		}
+		if shell.Gone != want.path {
+			t.Errorf("row %d goes to %q, want %q", i, shell.Gone, want.path)
+		}
+	}
+	r.granted = map[topic.Filter]bool{"red/lamp/set": true}
+	load(t, s)
+	if s.refusals.rows[0].allow.Visible() || !s.refusals.rows[1].allow.Visible() {
+		t.Error("what is allowed by now is still offered, or nothing is")
 	}
 }
 
@@ -247,7 +349,7 @@ func TestRefusals(t *testing.T) {
 	if got := s.refusals.rows[0].say.Text; got != "kit-1 may not publish to red/lamp/set" {
 		t.Errorf("says %q", got)
 	}
-	if got := s.refusals.rows[0].detail.Text; got != "5 s ago · 3 times · from 192.168.1.51" {
+	if got := s.refusedRows(r.refusals[:1], nil, now)[0].detail; got != "5 s ago · 3 times · from 192.168.1.51" || s.refusals.rows[0].detail.Text == "" {
 		t.Errorf("detail %q", got)
 	}
 	if got, want := CountToday(r.refusals, now), 3; got != want {
@@ -258,7 +360,7 @@ func TestRefusals(t *testing.T) {
 	}
 	r.refusals = nil
 	load(t, s)
-	if s.refusals.rows[0].say.Visible() || !s.refusals.none.Visible() {
+	if s.refusals.rows[0].box.Visible() || !s.refusals.none.Visible() {
 		t.Error("a refusal stays on the screen")
 	}
 }
