@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -31,14 +30,16 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run without a window."`
 	Account accountCmd `cmd:"" help:"Add, list and change accounts; also while Homeroom runs."`
 	History historyCmd `cmd:"" help:"Readings."`
+	Cert    certCmd    `cmd:"" help:"Print how kits recognise this Homeroom over TLS: the pin, and the CA certificate."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // listeners are the flags of what serves.
 type listeners struct {
-	MQTT string `name:"mqtt" placeholder:":1883" help:"Address for MQTT; port 0 picks one."`
-	HTTP string `name:"http" placeholder:":8080" help:"Address for the page; port 0 picks one."`
-	Open bool   `help:"Everybody may do everything. Only for tests and the first lesson."`
+	MQTT  string `name:"mqtt" placeholder:":1883" help:"Address for MQTT; port 0 picks one."`
+	MQTTS string `name:"mqtts" placeholder:":8883" help:"Address for MQTT over TLS; - is none."`
+	HTTP  string `name:"http" placeholder:":8080" help:"Address for the page; port 0 picks one."`
+	Open  bool   `help:"Everybody may do everything. Only for tests and the first lesson."`
 }
 
 // env is what commands use of the world, so that tests can stand in.
@@ -105,11 +106,7 @@ type serveCmd struct{ listeners }
 
 // Run serves until a signal ends it.
 func (c *serveCmd) Run(ctx context.Context, e env) error {
-	// Messages are short-lived garbage: collecting less often saves a third of
-	// the broker's time. The limit keeps a small PC from paying for it; a
-	// window needs the memory itself.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(512 << 20)
+	go tuneMemory(ctx)
 	p, err := open(ctx, e, c.listeners)
 	if err != nil {
 		return err
@@ -154,7 +151,13 @@ func (p *program) announce(e env) {
 	if p.info.Open {
 		fmt.Fprintln(e.err, lang.L("OPEN: everybody on this network may read and publish everything."))
 	}
+	if p.noTLS != nil {
+		fmt.Fprintln(e.err, lang.Error(p.noTLS))
+	}
 	fmt.Fprintf(e.out, "mqtt listening on %s\n", p.info.MQTT)
+	if p.info.MQTTS != "" {
+		fmt.Fprintf(e.out, "mqtts listening on %s\n", p.info.MQTTS)
+	}
 	fmt.Fprintf(e.out, "http listening on %s\n", p.info.Page)
 	if !p.accounts.Claimed() && !p.info.Open {
 		fmt.Fprintf(e.out, "claim code: %s\n", p.accounts.ClaimCode())
@@ -170,6 +173,9 @@ func (p *program) page() string { return addresses(p.info).Page[0] }
 // network first, this machine alone last.
 func addresses(info core.Info) core.Addresses {
 	a := core.Addresses{MQTT: hosts(info.MQTT)}
+	if info.MQTTS != "" {
+		a.MQTTS = hosts(info.MQTTS)
+	}
 	for _, host := range hosts(info.Page) {
 		a.Page = append(a.Page, "http://"+host+"/")
 	}

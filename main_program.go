@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"homeroom/core/broker"
 	"homeroom/core/gateway"
 	"homeroom/core/history"
+	"homeroom/core/trust"
 	"homeroom/storage"
 )
 
@@ -32,6 +34,8 @@ type program struct {
 	settings *settings
 	accounts *accounts.Service
 	history  *history.History
+	trust    *trust.Authority // nil without TLS
+	noTLS    error            // why there is none though there should be
 	broker   *broker.Broker
 	gateway  *gateway.Gateway
 }
@@ -57,12 +61,6 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 		return nil, err
 	}
 	s := p.settings.Settings()
-	if l.MQTT == "" {
-		l.MQTT = s.MQTT
-	}
-	if l.HTTP == "" {
-		l.HTTP = s.HTTP
-	}
 	p.accounts, err = accounts.Open(ctx, accounts.Config{Store: p.db, Feed: &p.feed, Log: log, Open: l.Open, Strength: accounts.Strong,
 		NewCode: func(code string) { fmt.Fprintf(e.out, "claim code: %s\n", code) }})
 	if err != nil {
@@ -72,18 +70,18 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 		return nil, err
 	}
 	p.history.SetKeep(s.KeepDays, s.KeepBytes)
-	p.broker, err = broker.Open(ctx, broker.Config{Addr: l.MQTT, Gate: p.accounts, Store: p.db, Sink: p.history.Record, Feed: &p.feed, Log: log, Version: version})
-	if err != nil {
+	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: p.accounts, Store: p.db, Sink: p.history.Record, Feed: &p.feed, Log: log, Version: version}
+	if err = p.openBroker(ctx, cfg, l); err != nil {
 		return nil, err
 	}
-	p.gateway, err = gateway.Open(gateway.Config{Addr: l.HTTP, Authority: p.accounts, Claims: p.accounts, Values: p.history, Page: page.Files,
+	p.gateway, err = gateway.Open(gateway.Config{Addr: cmp.Or(l.HTTP, s.HTTP), Authority: p.accounts, Claims: p.accounts, Values: p.history, Page: page.Files,
 		Words:  func(l string) map[string]string { return lang.Table(lang.Closest(l)) },
 		Say:    func(l string, s core.Sentence) string { return lang.Closest(l).Say(s) },
 		Refuse: p.accounts.Refuse, Open: l.Open, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	p.info.MQTT, p.info.Page = p.broker.Addr(), p.gateway.Addr()
+	p.info.MQTT, p.info.MQTTS, p.info.Page = p.broker.Addr(), p.broker.TLSAddr(), p.gateway.Addr()
 	return p, nil
 }
 
@@ -93,6 +91,9 @@ func (p *program) run(ctx context.Context) error {
 	var g core.Group
 	g.Add("accounts", p.accounts.Run)
 	g.Add("history", p.history.Run)
+	if p.trust != nil {
+		g.Add("trust", p.trust.Run)
+	}
 	g.Add("broker", p.broker.Run)
 	g.Add("gateway", p.gateway.Run)
 	err := g.Run(ctx)
@@ -195,6 +196,7 @@ func (s *settings) SetSettings(ctx context.Context, now core.Settings) error {
 	s.now = now
 	s.mu.Unlock()
 	s.p.history.SetKeep(now.KeepDays, now.KeepBytes)
+	s.p.broker.SetLimits(now.Limits)
 	s.p.feed.Tell(core.SettingsChanged)
 	return nil
 }

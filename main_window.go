@@ -9,13 +9,14 @@ import (
 	"homeroom/core/accounts"
 	"homeroom/core/broker"
 	"homeroom/ui"
+	screen "homeroom/ui/settings"
 )
 
 // show shows the window until it is closed.
 func (p *program) show(ctx context.Context) error {
 	return ui.Run(ctx, ui.Parts{
 		Feed: &p.feed, Info: p.info, Addresses: func() core.Addresses { return addresses(p.info) },
-		Broker: windowBroker{p.broker, p.accounts, p.info.Open}, History: p.history, Accounts: p.accounts, Settings: p.settings,
+		Broker: windowBroker{p.broker, p.accounts, p.info.Open}, History: p.history, Accounts: p.accounts, Settings: windowSettings{p.settings},
 	})
 }
 
@@ -42,4 +43,16 @@ func (b windowBroker) Publish(ctx context.Context, m core.Message) error {
 		return core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
 	}
 	return b.Broker.Publish(ctx, m)
+}
+
+// windowSettings is what the screen Settings shows and sets.
+type windowSettings struct{ *settings }
+
+// Secure returns how others reach and recognise this program over TLS.
+func (w windowSettings) Secure() screen.Secure {
+	s := screen.Secure{Addresses: addresses(w.p.info).MQTTS, Problem: w.p.noTLS}
+	if t := w.p.trust; t != nil {
+		s.Pin, s.Fingerprint, s.CA, s.PublicKey = t.Pin(), t.Fingerprint(), t.CA(), t.PublicKey()
+	}
+	return s
 }

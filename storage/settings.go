@@ -20,6 +20,7 @@ func (db *DB) Settings(ctx context.Context) (core.Settings, error) {
 	if err == nil {
 		err = json.Unmarshal(saved, &s)
 	}
+	s.Limits = s.Limits.Or(core.DefaultLimits())
 	return s, explain(db.core.path, err)
 }
 

@@ -30,6 +30,8 @@ type Store interface {
 	SetSettings(ctx context.Context, s core.Settings) error
 	// Usage returns the bytes on disk of accounts and plan, and of readings.
 	Usage() (coreBytes, historyBytes int64)
+	// Secure returns how others reach and recognise this program over TLS.
+	Secure() Secure
 }
 
 // Scales are the scales that Settings offers; 0 follows the system.
@@ -48,13 +50,16 @@ type Screen struct {
 	shell widget.Shell
 
 	content                fyne.CanvasObject
+	cards                  *fyne.Container
 	language, theme, scale *fw.Select
-	mqtt, page             *widget.Entry
+	mqtt, mqtts, page      *widget.Entry
 	network                *fw.Check // others than this PC may connect
 	problem                *widget.Note
 	savePorts              *fw.Button
 	days, size             *fw.Select
 	usage                  *fw.Label
+	secure                 *secure
+	limits                 *limits
 	shown                  core.Settings // as last shown
 	showing                bool          // the program sets the fields, not the person
 	unsure                 bool          // a field may show what could not be saved
@@ -73,9 +78,10 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 	s.days = s.choice(daysNames(), func(v *core.Settings, i int) { v.KeepDays = keepDays[i] })
 	s.size = s.choice(sizeNames(), func(v *core.Settings, i int) { v.KeepBytes = keepBytes[i] })
 
-	s.mqtt, s.page = widget.NewEntry(), widget.NewEntry()
-	s.mqtt.OnChanged = func(string) { s.checkPorts() }
-	s.page.OnChanged = s.mqtt.OnChanged
+	s.mqtt, s.mqtts, s.page = widget.NewEntry(), widget.NewEntry(), widget.NewEntry()
+	for _, e := range []*widget.Entry{s.mqtt, s.mqtts, s.page} {
+		e.OnChanged = func(string) { s.checkPorts() }
+	}
 	s.network = fw.NewCheck(lang.L("Kits and phones may connect, not only this PC"), func(bool) { s.checkPorts() })
 	s.problem = widget.NewNote("", fw.WarningImportance)
 	s.problem.Hide()
@@ -83,10 +89,11 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 	s.savePorts.Importance = fw.HighImportance
 	s.savePorts.Disable()
 	s.usage = widget.Muted("")
+	s.secure, s.limits = newSecure(s), newLimits(s)
 	folder := fw.NewButtonWithIcon(lang.L("Open folder"), theme.FolderOpenIcon(), s.openFolder)
 	licences := fw.NewButtonWithIcon(lang.L("Licences"), theme.DocumentIcon(), s.showLicences)
 
-	s.content = widget.Page(lang.L("Settings"), nil, widget.Scroll(widget.Columns(400,
+	s.cards = widget.Columns(400,
 		widget.Card(lang.L("Window"), container.NewVBox(
 			widget.Field(lang.L("Language"), s.language, ""),
 			widget.Field(lang.L("Colours"), s.theme, ""),
@@ -98,12 +105,15 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 		)),
 		widget.Card(lang.L("Network"), container.NewVBox(
 			widget.Field(lang.L("Port for kits (MQTT)"), s.mqtt, lang.L("Usually 1883.")),
+			widget.Field(lang.L("Port for kits with TLS (MQTTS)"), s.mqtts, lang.L("Usually 8883. Leave it empty for none.")),
 			widget.Field(lang.L("Port for the page (HTTP)"), s.page, lang.L("Usually 8080.")),
 			s.network,
 			s.problem,
 			widget.Muted(lang.L("Ports take effect at the next start of Homeroom.")),
 			container.NewHBox(s.savePorts),
 		)),
+		widget.Card(lang.L("Secure connections (TLS)"), s.secure.box),
+		widget.Card(lang.L("Limits of each account"), s.limits.box),
 		widget.Card(lang.L("Data"), container.NewVBox(
 			widget.Muted(lang.L("Everything is in one folder on this PC. Copy it while Homeroom is closed, and you have a backup.")),
 			pathLine(info.Data, shell),
@@ -117,7 +127,8 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 			widget.Muted(lang.L("Homeroom is free software under the Apache License 2.0.")),
 			container.NewHBox(licences),
 		)),
-	)))
+	)
+	s.content = widget.Page(lang.L("Settings"), nil, widget.Scroll(s.cards))
 	s.show(store.Settings())
 	return s
 }
@@ -138,6 +149,7 @@ func (s *Screen) Stale() core.Change { return core.SettingsChanged }
 func (s *Screen) Load(context.Context) (show func(), err error) {
 	v := s.store.Settings()
 	coreBytes, historyBytes := s.store.Usage()
+	secure := s.store.Secure()
 	return func() {
 		if v != s.shown || s.unsure {
 			s.show(v)
@@ -146,6 +158,7 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 			"core", widget.Bytes(coreBytes), "history", widget.Bytes(historyBytes)); text != s.usage.Text {
 			s.usage.SetText(text)
 		}
+		s.secure.show(secure)
 	}, nil
 }
 
@@ -194,9 +207,11 @@ func (s *Screen) show(v core.Settings) {
 	selectOr(s.days, index(keepDays, v.KeepDays), lang.L("{n} days", "n", v.KeepDays))
 	selectOr(s.size, index(keepBytes, v.KeepBytes), widget.Bytes(v.KeepBytes))
 	s.mqtt.SetText(port(v.MQTT))
+	s.mqtts.SetText(port(v.MQTTS))
 	s.page.SetText(port(v.HTTP))
 	s.network.SetChecked(!alone(v))
 	s.checkPorts()
+	s.limits.show(v.Limits)
 }
 
 func index[T comparable](all []T, v T) int {
@@ -266,8 +281,14 @@ func sizeNames() []string {
 	return names
 }
 
+// none is the address of what is not served.
+const none = "-"
+
 // port returns the port of an address such as ":1883".
 func port(addr string) string {
+	if addr == none {
+		return ""
+	}
 	_, p, err := net.SplitHostPort(addr)
 	if err != nil {
 		return addr
@@ -293,6 +314,9 @@ func loopback(host string) bool {
 
 // withPort returns addr with another port, for this PC alone or for others too.
 func withPort(addr, p string, others bool) string {
+	if p == "" {
+		return none
+	}
 	h := host(addr)
 	switch {
 	case others && loopback(h):
@@ -303,15 +327,19 @@ func withPort(addr, p string, others bool) string {
 	return net.JoinHostPort(h, p)
 }
 
-// portProblem says what is wrong with the ports, or "".
-func portProblem(mqtt, page string) string {
-	for _, p := range []string{mqtt, page} {
+// portProblem says what is wrong with the ports, or "". Only mqtts may be empty.
+func portProblem(mqtt, mqtts, page string) string {
+	ports := []string{mqtt, page}
+	if mqtts != "" {
+		ports = append(ports, mqtts)
+	}
+	for _, p := range ports {
 		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != p {
 			return lang.L("A port is a number from 1 to 65535.")
 		}
 	}
-	if mqtt == page {
-		return lang.L("The two ports must differ.")
+	if mqtt == page || mqtt == mqtts || mqtts == page {
+		return lang.L("The ports must differ.")
 	}
 	return ""
 }
@@ -319,31 +347,45 @@ func portProblem(mqtt, page string) string {
 // checkPorts shows what is wrong with the ports, and enables saving where there
 // is nothing wrong and something new.
 func (s *Screen) checkPorts() {
-	s.complain(portProblem(s.mqtt.Text, s.page.Text))
-	same := s.mqtt.Text == port(s.shown.MQTT) && s.page.Text == port(s.shown.HTTP) && s.network.Checked != alone(s.shown)
-	if same || s.problem.Visible() {
-		s.savePorts.Disable()
-	} else {
-		s.savePorts.Enable()
-	}
+	s.complain(portProblem(s.mqtt.Text, s.mqtts.Text, s.page.Text))
+	same := s.mqtt.Text == port(s.shown.MQTT) && s.mqtts.Text == port(s.shown.MQTTS) && s.page.Text == port(s.shown.HTTP) && s.network.Checked != alone(s.shown)
+	enable(s.savePorts, !same && !s.problem.Visible())
 }
 
 func (s *Screen) complain(text string) {
 	s.problem.Text.SetText(text)
-	if text == "" {
-		s.problem.Hide()
+	s.reveal(s.problem, text != "")
+}
+
+// reveal shows or hides a part of a card; cards below make room.
+func (s *Screen) reveal(o fyne.CanvasObject, visible bool) {
+	if o.Visible() == visible {
+		return
+	}
+	if visible {
+		o.Show()
 	} else {
-		s.problem.Show()
+		o.Hide()
+	}
+	s.cards.Refresh()
+}
+
+func enable(o fyne.Disableable, enabled bool) {
+	if enabled {
+		o.Enable()
+	} else {
+		o.Disable()
 	}
 }
 
 // saveThePorts saves them if nobody else has them.
 func (s *Screen) saveThePorts() {
-	mqtt, page := withPort(s.shown.MQTT, s.mqtt.Text, s.network.Checked), withPort(s.shown.HTTP, s.page.Text, s.network.Checked)
-	ours := []string{port(s.info.MQTT), port(s.info.Page)}
+	others := s.network.Checked
+	mqtt, mqtts, page := withPort(s.shown.MQTT, s.mqtt.Text, others), withPort(s.shown.MQTTS, s.mqtts.Text, others), withPort(s.shown.HTTP, s.page.Text, others)
+	ours := []string{port(s.info.MQTT), port(s.info.MQTTS), port(s.info.Page), port(none)}
 	s.shell.Do(func(context.Context) (func(), error) {
 		var taken string
-		for _, addr := range []string{mqtt, page} {
+		for _, addr := range []string{mqtt, mqtts, page} {
 			if index(ours, port(addr)) >= 0 {
 				continue
 			}
@@ -356,7 +398,7 @@ func (s *Screen) saveThePorts() {
 				s.complain(taken)
 				return
 			}
-			s.save(func(v *core.Settings) { v.MQTT, v.HTTP = mqtt, page }, func() {
+			s.save(func(v *core.Settings) { v.MQTT, v.MQTTS, v.HTTP = mqtt, mqtts, page }, func() {
 				s.checkPorts()
 				s.shell.Tell(lang.L("Saved. The new ports take effect at the next start."))
 			})
