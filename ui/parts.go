@@ -10,6 +10,7 @@ import (
 	"homeroom/ui/rooms"
 	"homeroom/ui/settings"
 	"homeroom/ui/welcome"
+	"homeroom/ui/xray"
 )
 
 // Parts is what the window shows and does. It names no concrete part.
@@ -27,6 +28,7 @@ type Parts struct {
 type Broker interface {
 	home.Broker
 	messages.Broker
+	xray.Broker
 }
 
 // History is what the window asks the history.
@@ -53,7 +55,8 @@ func screensOf(p Parts, s *shell) ([]screen, []string) {
 		home.New(p.Broker, p.Accounts, p.Info, p.Addresses, s),
 		rooms.New(p.History, p.Accounts, s),
 		messages.New(p.Broker, p.History, s),
-		accounts.New(p.Accounts, p.Accounts, p.Addresses, s),
+		xray.New(p.Broker, s),
+		accounts.New(p.Accounts, p.Accounts, p.Addresses, func() core.Limits { return p.Settings.Settings().Limits }, s),
 		settings.New(p.Settings, p.Info, s),
-	}, []string{"home", "rooms", "messages", "accounts", "settings"}
+	}, []string{"home", "rooms", "messages", "xray", "accounts", "settings"}
 }

@@ -324,7 +324,7 @@ func (s *shell) keys() {
 	ctrl := func(key fyne.KeyName, do func()) {
 		c.AddShortcut(&desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierShortcutDefault}, func(fyne.Shortcut) { do() })
 	}
-	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5} {
+	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5, fyne.Key6} {
 		ctrl(key, func() {
 			if i < len(s.names) && c.Overlays().Top() == nil { // not behind a dialog
 				s.Go(s.names[i])
@@ -348,6 +348,12 @@ func (s *shell) keys() {
 			if here := s.visible.Load(); here != nil {
 				if inner, ok := (*here).(interface{ Back() bool }); ok {
 					inner.Back()
+				}
+			}
+		default:
+			if here := s.visible.Load(); here != nil && c.Overlays().Top() == nil {
+				if keys, ok := (*here).(interface{ TypedKey(*fyne.KeyEvent) }); ok {
+					keys.TypedKey(e)
 				}
 			}
 		}

@@ -97,6 +97,10 @@ type screen interface {
 	Load(ctx context.Context) (show func(), err error)
 }
 
+// A screen may also have Open(path string), which Go calls with what follows its
+// name, Back() bool for Esc, and TypedKey(*fyne.KeyEvent) for keys that nothing
+// on it has taken.
+
 const (
 	frame       = 100 * time.Millisecond // the shortest time between two loads
 	idle        = time.Second            // the longest

@@ -31,6 +31,7 @@ import (
 	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/topic"
+	"homeroom/ui/settings"
 	"homeroom/ui/widget"
 )
 
@@ -65,6 +66,7 @@ func (p *parts) Claim(context.Context, string, string, string) (core.Account, er
 
 func (p *parts) Claimed() bool                                               { return p.claimed.Load() }
 func (*parts) Usage() (int64, int64)                                         { return 0, 0 }
+func (*parts) Secure() settings.Secure                                       { return settings.Secure{} }
 func (*parts) Accounts() []core.Account                                      { return nil }
 func (*parts) Teams() []core.Team                                            { return nil }
 func (*parts) AddTeam(context.Context, core.Team) error                      { return nil }
@@ -79,7 +81,11 @@ func (*parts) ResetSecret(context.Context, core.AccountID) (string, error)   { r
 func (*parts) Remove(context.Context, core.AccountID) error                  { return nil }
 func (*parts) Refusals(int) []core.Refusal                                   { return nil }
 func (*parts) RefusalsOf(core.AccountID, int) []core.Refusal                 { return nil }
+func (*parts) Disconnect(string) error                                       { return nil }
 func (*parts) Clients() []core.Client                                        { return nil }
+func (*parts) Watch(core.Watch)                                              {}
+func (*parts) Watching() core.Watch                                          { return core.Watch{} }
+func (*parts) Packets(uint64) ([]core.Packet, uint64)                        { return nil, 0 }
 func (*parts) Traffic() (uint64, uint64)                                     { return 0, 0 }
 func (*parts) Publish(context.Context, core.Message) error                   { return nil }
 func (*parts) Retained(topic.Filter, int) []core.Message                     { return nil }
@@ -90,6 +96,10 @@ func (*parts) Describe(context.Context, core.Series, core.Description) error { r
 func (*parts) Forget(context.Context, core.Series) error                     { return nil }
 func (*parts) Trace(context.Context, core.Series, time.Time, time.Time, int) (core.Trace, error) {
 	return core.Trace{}, nil
+}
+
+func (*parts) Authorize(_ core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
+	return f, nil
 }
 
 func (*parts) Add(_ context.Context, a core.Account, _ string) (core.Account, string, error) {
@@ -848,5 +858,37 @@ func TestPayloadIsWhole(t *testing.T) {
 		if !found {
 			t.Errorf("no line %q", want.line)
 		}
+	}
+}
+
+// keyed is a screen with keys of its own.
+type keyed struct {
+	probe
+	keys []fyne.KeyName
+}
+
+func (k *keyed) TypedKey(e *fyne.KeyEvent) { k.keys = append(k.keys, e.Name) }
+
+// TestKeysReachTheScreen that is shown, unless a dialog is over it.
+func TestKeysReachTheScreen(t *testing.T) {
+	test.NewTempApp(t)
+	p := &parts{}
+	p.claimed.Store(true)
+	s := newShell(t.Context(), p.of(t), test.NewTempWindow(t, nil))
+	there, plain := &keyed{probe: probe{name: "xray"}}, &probe{name: "home"}
+	s.make = func(Parts, *shell) ([]screen, []string) { return []screen{plain, there}, []string{"home", "xray"} }
+	s.rebuild()
+	key := func(names ...fyne.KeyName) {
+		for _, n := range names {
+			s.win.Canvas().OnTypedKey()(&fyne.KeyEvent{Name: n})
+		}
+	}
+	key(fyne.KeySpace)
+	s.Go("xray")
+	key(fyne.KeySpace, fyne.KeyF5, fyne.KeyLeft)
+	s.showError(errors.New("a dialog"))
+	key(fyne.KeyRight)
+	if len(there.keys) != 2 || there.keys[0] != fyne.KeySpace || there.keys[1] != fyne.KeyLeft {
+		t.Errorf("the screen got %v", there.keys)
 	}
 }

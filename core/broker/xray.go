@@ -43,7 +43,8 @@ type xray struct {
 type seen struct {
 	client  string // MQTT Client Identifier; "" before it is known
 	account core.AccountID
-	version byte // of the protocol: 3, 4 or 5
+	version byte   // of the protocol: 3, 4 or 5
+	branch  string // that it is mounted in, or ""
 }
 
 // exchange is a packet identifier in use: by one side of a client's session.
@@ -123,7 +124,7 @@ func (x *xray) see(c seen, in bool, frame []byte) {
 		return
 	}
 	text := x.topic(c.client, in, &p)
-	if !x.follow(w.Filter, c.client, in, &p, text) {
+	if !x.follow(w.Filter, c, in, &p, text) {
 		return
 	}
 	x.n++
@@ -177,23 +178,23 @@ func (x *xray) topic(client string, in bool, p *packet) string {
 
 // follow reports whether p concerns the filter, which "" always does, and
 // remembers which packets will answer it. x.mu is held.
-func (x *xray) follow(f topic.Filter, client string, in bool, p *packet, text string) bool {
+func (x *xray) follow(f topic.Filter, c seen, in bool, p *packet, text string) bool {
 	if f == "" {
 		return true
 	}
-	asks := exchange{client, in, p.id}
-	answers := exchange{client, !in, p.id}
+	asks := exchange{c.client, in, p.id}
+	answers := exchange{c.client, !in, p.id}
 	concerns := false
 	switch p.kind {
 	case packets.Publish:
-		concerns = f.Match(topic.Name(text))
+		concerns = f.Match(topic.Name(text)) || c.branch != "" && f.Match(topic.Name(c.branch+"/"+text))
 		if p.qos == 0 {
 			return concerns
 		}
 	case packets.Subscribe, packets.Unsubscribe:
 		concerns = slices.ContainsFunc(p.filters, func(s string) bool {
 			g, err := topic.ParseFilter(s)
-			return err == nil && overlap(f, g)
+			return err == nil && (overlap(f, g) || c.branch != "" && overlap(f, topic.Filter(c.branch)+"/"+g))
 		})
 	case packets.Pubrel:
 		return x.exchanges[asks] == packets.Publish

@@ -234,6 +234,20 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+// TestXrayMounted follows a real name to who knows it without its branch.
+func TestXrayMounted(t *testing.T) {
+	x := newXray(&core.Feed{})
+	x.Watch(core.Watch{Filter: "blue/lamp"})
+	kit := seen{client: "kit", version: 4, branch: "blue"}
+	x.see(kit, true, wire(0x30, "lamp"))
+	x.see(kit, true, wire(0x30, "blue/lamp"))
+	x.see(kit, true, wire(0x30, "lamps"))
+	x.see(seen{client: "stranger", version: 4}, true, wire(0x30, "lamp"))
+	if ps, _ := x.Packets(0); len(ps) != 2 || ps[0].Topic != "lamp" || ps[1].Topic != "blue/lamp" {
+		t.Errorf("recorded %v", ps)
+	}
+}
+
 func TestXrayIsBounded(t *testing.T) {
 	feed := &core.Feed{}
 	l := feed.Listen()
