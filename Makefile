@@ -10,7 +10,7 @@ STATICCHECK := v0.7.0
 
 export GO VERSION TAGS
 
-.PHONY: run build headless test check fmt vet lint bench fuzz windows package deps session
+.PHONY: run build headless test check fmt vet lint bench fuzz nightly windows package deps session
 
 run: build              ## build, then start the window (ARGS="serve" and the like are passed on)
 	build/homeroom $(ARGS)
@@ -54,6 +54,10 @@ bench: build headless   ## broker beside Mosquitto, history, window under flood,
 
 fuzz:                   ## every fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+nightly:                ## hours: 200 kill -9, 10 million malformed packets, an hour of each fuzz target (NIGHTLY="kill hostile")
+	@.ci/deps test
+	@.ci/nightly $(NIGHTLY)
 
 windows:                ## build/homeroom.exe, tried under wine
 	@.ci/deps windows assets

@@ -245,6 +245,27 @@ func (b *Broker) store(m *message, first []Entry, w *wakes) (at uint64) {
 	return max(at, b.router.deliver(m, w))
 }
 
+// Subscribe calls sink with every message that f, a real filter, selects, until
+// cancel has been called; a call that is under way then may still end after it.
+// Who asks has to check the permission. sink runs on the goroutine of whoever
+// publishes, in the order in which each client sent, and must not wait.
+func (b *Broker) Subscribe(f topic.Filter, sink func(core.Message)) (cancel func()) {
+	sub := &subscription{filter: f, sink: sink}
+	b.router.subscribe(sub, nil)
+	var once sync.Once
+	return func() { once.Do(func() { b.router.unsubscribe(sub) }) }
+}
+
+// Serve speaks MQTT on a connection that somebody else accepted, with the checks
+// and limits of every other, and returns when it has ended. It closes raw.
+func (b *Broker) Serve(raw net.Conn) {
+	if !b.hasPlace() {
+		_ = raw.Close()
+		return
+	}
+	b.serve(raw)
+}
+
 // unbind frees the addresses. It may be called twice.
 func (b *Broker) unbind() (err error) {
 	for _, l := range b.listen {
@@ -337,15 +358,21 @@ func (b *Broker) accept(l net.Listener, wg *sync.WaitGroup) {
 			continue
 		}
 		pause = 5 * time.Millisecond
-		b.mu.Lock()
-		full := len(b.conns) >= maxConns
-		b.mu.Unlock()
-		if full && !b.newcomers.evict() {
+		if !b.hasPlace() {
 			_ = raw.Close()
 			continue
 		}
 		wg.Go(func() { b.serve(raw) })
 	}
+}
+
+// hasPlace reports whether one more connection may be had; the oldest that nobody
+// has signed in on makes room for it.
+func (b *Broker) hasPlace() bool {
+	b.mu.Lock()
+	full := len(b.conns) >= maxConns
+	b.mu.Unlock()
+	return !full || b.newcomers.evict()
 }
 
 // watch ends what an account may no longer have, as soon as accounts change.
@@ -419,9 +446,13 @@ func (b *Broker) publishSys() {
 	}
 }
 
-// may returns nil if the account may do a to f.
+// may returns nil if the account may do a to f, a real name. A yes to what a
+// mount makes of that name is no yes to it.
 func (b *Broker) may(id core.AccountID, a core.Action, f topic.Filter) error {
-	_, err := b.cfg.Gate.Authorize(id, a, f)
+	real, err := b.cfg.Gate.Authorize(id, a, f)
+	if err == nil && real != f {
+		return core.ErrDenied
+	}
 	return err
 }
 

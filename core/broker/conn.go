@@ -18,14 +18,16 @@ const (
 	connectWithin = 10 * time.Second // for the whole CONNECT packet
 	maxConnect    = 60 << 10         // bytes of a CONNECT packet, its will included
 	maxAck        = 64 << 10         // bytes of an acknowledgement
-	maxOut        = 768 << 10        // bytes that may wait to be written to one client
+	maxOut        = 512 << 10        // bytes that may wait to be written to one client
 	writeWithin   = 20 * time.Second // for one write to make progress
 	lingerFor     = time.Second      // for the last packets after Close
 	minBuffer     = 1 << 10          // bytes of a reading buffer
 	maxBuffer     = 16 << 10
-	soon          = 32 << 10 // bytes that are written without waiting for more
-	together      = 64       // packets that are taken before what they caused is written
-	tlsRecord     = 1 << 10  // bytes: an ESP8266 receives no longer ones (DESIGN: section 11)
+	soon          = 32 << 10               // bytes that are written without waiting for more
+	inline        = 16                     // clients that are written to without a goroutine of their own
+	busy          = 200 * time.Microsecond // between writes: it is worth gathering
+	together      = 64                     // packets that are taken before what they caused is written
+	tlsRecord     = 1 << 10                // bytes: an ESP8266 receives no longer ones (DESIGN: section 11)
 )
 
 // conn is a client's connection: packets in, in one goroutine that nothing makes
@@ -67,6 +69,7 @@ type conn struct {
 	holding  bool      // guarded by mu; release runs
 	gated    bool      // guarded by mu; a message is in held
 	flushing bool      // guarded by mu; flush runs, or somebody's wakes will start it
+	wrote    time.Time // of whoever is to flush; when that was done at once
 	blocked  bool      // guarded by mu; a delivery found no room
 	closed   bool      // guarded by mu
 	will     *will     // guarded by mu
@@ -86,9 +89,20 @@ type segment struct {
 type wakes struct{ conns []*conn }
 
 // flush lets everybody be written to. It must be called before its owner waits.
+// Who was not written to just now is written to at once, as far as that does not
+// wait: a goroutine would come later. Who is gets more at once through one.
 func (w *wakes) flush() {
+	if len(w.conns) == 0 {
+		return
+	}
+	now := time.Now()
 	for i, c := range w.conns {
-		go c.flush()
+		if i < inline && now.Sub(c.wrote) > busy {
+			c.wrote = now
+			c.flushNow()
+		} else {
+			go c.flush()
+		}
 		w.conns[i] = nil
 	}
 	w.conns = w.conns[:0]
@@ -418,6 +432,31 @@ func (c *conn) finish() {
 	}
 }
 
+// flushNow writes what waits as far as the network takes it without waiting, and
+// leaves the rest to flush.
+func (c *conn) flushNow() {
+	c.mu.Lock()
+	buf := c.out
+	c.out = nil
+	c.mu.Unlock()
+	n := tryWrite(c.Conn, buf)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting -= n
+	c.answers = max(0, c.answers-n)
+	if n < len(buf) {
+		c.out = append(buf[n:], c.out...)
+	} else if cap(buf) <= keptBuffer {
+		buffers.Put(&buf)
+	}
+	if len(c.out) > 0 || c.blocked {
+		go c.flush()
+		return
+	}
+	c.flushing = false
+	c.finish()
+}
+
 // flush writes what waits, as much at once as there is, and ends when nothing
 // is left: an idle connection costs no goroutine here.
 func (c *conn) flush() {
@@ -546,4 +585,10 @@ func (c *conn) title() string {
 	return c.host()
 }
 
-func (c *conn) seen() seen { return seen{c.clientID, c.account.ID, c.version} }
+func (c *conn) seen() seen {
+	s := seen{client: c.clientID, account: c.account.ID, version: c.version}
+	if c.account.Mounted {
+		s.branch = string(c.account.Team)
+	}
+	return s
+}

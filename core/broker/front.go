@@ -547,7 +547,7 @@ func (c *conn) subscribeTo(w packets.Subscription) (*retainedFor, packets.Code, 
 	}
 	c.after = max(c.after, at)
 	since := time.Now()
-	if _, err := c.b.cfg.Gate.Authorize(c.account.ID, core.Subscribe, real); err != nil { // revoked meanwhile
+	if err := c.b.may(c.account.ID, core.Subscribe, real); err != nil { // revoked meanwhile
 		at, _ := c.session.unsubscribe(w.Filter)
 		c.after = max(c.after, at)
 		return nil, packets.ErrNotAuthorized, err

@@ -292,7 +292,7 @@ func TestHostile(t *testing.T) {
 		}
 		total, seed = n, rand.Uint64()
 	}
-	const epoch, attackers, slack = 100_000, 32, 4 << 20
+	const epoch, attackers, slack = 100_000, 32, 2 << 20
 	g, store, feed := &forgetful{gate: gate{deny: map[topic.Filter]bool{}}}, newMemory(), &core.Feed{}
 	var quiet atomic.Int64 // messages of the two that talk
 	var wrong bytes.Buffer

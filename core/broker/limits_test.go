@@ -157,6 +157,37 @@ func TestClash(t *testing.T) {
 	}
 }
 
+// TestInside subscribes from inside the program and serves a connection that
+// somebody else accepted.
+func TestInside(t *testing.T) {
+	r := start(t, newMemory())
+	var got, all []string
+	cancel := r.Subscribe("a/+", func(m core.Message) { got = append(got, fmt.Sprintf("%s=%s from %s", m.Topic, m.Payload, m.Client)) })
+	end := r.Subscribe("#", func(m core.Message) { all = append(all, string(m.Topic)) })
+	defer end()
+	server, client := net.Pipe()
+	done := make(chan struct{})
+	go func() { defer close(done); r.Serve(server) }()
+	connect(t, client, "web", 4)
+	publish := func(name string) {
+		send(t, client, packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, PacketID: 1, ProtocolVersion: 4, TopicName: name, Payload: []byte("1")})
+		read(t, client, 4) // the PUBACK comes after the delivery
+	}
+	publish("a/b")
+	publish("c")
+	cancel()
+	cancel()
+	publish("a/b")
+	if want := []string{"a/b=1 from web"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if want := []string{"a/b", "c", "a/b"}; !slices.Equal(all, want) {
+		t.Errorf("all: %q, want %q", all, want)
+	}
+	client.Close()
+	<-done
+}
+
 // TestDisconnect ends one client's connection and says why.
 func TestDisconnect(t *testing.T) {
 	r := start(t, newMemory())

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"homeroom/core"
 	"homeroom/core/topic"
 )
 
@@ -37,9 +38,10 @@ type group struct {
 type subscription struct {
 	Subscription
 	s       *session
-	filter  topic.Filter // its real name, without $share/group/
-	group   string       // of a shared subscription, or ""
-	mounted bool         // its session knows the topics without their branch
+	filter  topic.Filter       // its real name, without $share/group/
+	group   string             // of a shared subscription, or ""
+	sink    func(core.Message) // of the program itself, instead of a session
+	mounted bool               // its session knows the topics without their branch
 }
 
 func newRouter() *router { return &router{root: &level{}} }
@@ -150,6 +152,7 @@ type delivery struct {
 
 // found gathers the deliveries of one message.
 type found struct {
+	sinks  []*subscription
 	list   []delivery
 	levels int              // places that had subscriptions: with one, nobody is there twice
 	where  map[*session]int // index in list, once there are many
@@ -171,6 +174,11 @@ func (r *router) deliver(m *message, w *wakes) (at uint64) {
 	for i := range f.list {
 		at = max(at, f.list[i].s.deliver(m, &f.list[i], w))
 	}
+	for _, sub := range f.sinks {
+		sub.sink(m.Message)
+	}
+	clear(f.sinks)
+	f.sinks = f.sinks[:0]
 	clear(f.list)
 	if f.list, f.levels = f.list[:0], 0; len(f.where) > 0 {
 		clear(f.where)
@@ -237,6 +245,10 @@ func (g *group) pick() *subscription {
 
 // add adds what sub gets of m to what its session gets.
 func (f *found) add(sub *subscription, m *message) {
+	if sub.sink != nil {
+		f.sinks = append(f.sinks, sub)
+		return
+	}
 	if sub.NoLocal && m.Client == sub.s.id {
 		return
 	}

@@ -80,6 +80,9 @@ func lab(names []string, brokers []broker, rounds int, limit time.Duration, out 
 		defer f.Close()
 		log = f
 	}
+	if err := moreFiles(); err != nil {
+		return err
+	}
 	var runs []run
 	for _, name := range names {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
@@ -147,14 +150,15 @@ func measure(s scenario, b broker, limit time.Duration) run {
 	return r
 }
 
-// table prints the medians of each figure by broker, and how the other brokers
-// stand to the first: the median of the ratios within one round.
+// table prints the medians of each figure by broker (of what should never be,
+// the worst), how the other brokers stand to the first (the median of the ratios
+// within one round), and the goal of the last broker.
 func table(w io.Writer, runs []run, brokers []broker) {
 	fmt.Fprintf(w, "| scenario | figure | %s |", brokers[0].name)
 	for _, b := range brokers[1:] {
 		fmt.Fprintf(w, " %s | ratio |", b.name)
 	}
-	fmt.Fprintf(w, "\n| --- | --- | ---: |%s\n", strings.Repeat(" ---: | ---: |", len(brokers)-1))
+	fmt.Fprintf(w, " goal | met |\n| --- | --- | ---: |%s ---: | --- |\n", strings.Repeat(" ---: | ---: |", len(brokers)-1))
 	for _, s := range scenarios {
 		of := map[string]map[int]figures{} // by broker and round
 		for _, r := range runs {
@@ -174,12 +178,25 @@ func table(w io.Writer, runs []run, brokers []broker) {
 			continue
 		}
 		for _, f := range s.show {
-			reference := of[brokers[0].name]
-			fmt.Fprintf(w, "| %s | %s | %s |", s.name, f, number(median(values(reference, f))))
-			for _, b := range brokers[1:] {
-				fmt.Fprintf(w, " %s | %s |", number(median(values(of[b.name], f))), ratio(median(ratios(of[b.name], reference, f))))
+			middle := median
+			if f.goal.kind == never {
+				middle = worst
 			}
-			fmt.Fprintln(w)
+			reference := of[brokers[0].name]
+			fmt.Fprintf(w, "| %s | %s | %s |", s.name, f.name, number(middle(values(reference, f.name))))
+			var value, times float64
+			for _, b := range brokers[1:] {
+				value, times = middle(values(of[b.name], f.name)), median(ratios(of[b.name], reference, f.name))
+				fmt.Fprintf(w, " %s | %s |", number(value), ratio(times))
+			}
+			met := ""
+			if f.goal != (goal{}) {
+				met = "**no**"
+				if f.goal.met(value, times) {
+					met = "yes"
+				}
+			}
+			fmt.Fprintf(w, " %s | %s |\n", f.goal, met)
 		}
 	}
 }
@@ -211,6 +228,14 @@ func median(vs []float64) float64 {
 		return (vs[n/2-1] + vs[n/2]) / 2
 	}
 	return vs[len(vs)/2]
+}
+
+// worst returns the largest value, or NaN of none.
+func worst(vs []float64) float64 {
+	if len(vs) == 0 {
+		return math.NaN()
+	}
+	return slices.Max(vs)
 }
 
 func number(v float64) string {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // piped returns a client that reads in.
@@ -40,17 +41,36 @@ func TestSequence(t *testing.T) {
 	}
 }
 
+func TestDelays(t *testing.T) {
+	d := newDelays()
+	for second := range 3 {
+		for range 100 {
+			d.bySecond[time.Duration(second)*time.Second] = append(d.bySecond[time.Duration(second)*time.Second], time.Duration(second+1)*time.Millisecond)
+		}
+	}
+	d.bySecond[0][7] = time.Second
+	if ps := d.percentiles(0.5, 0.99); ps[0] != 2000 || ps[1] != 3000 {
+		t.Errorf("%v, want the median of the seconds: 2000 and 3000 µs", ps)
+	}
+	d.arrived(d.stamp(time.Now()))
+	if ps := d.percentiles(0.99); !(ps[0] >= 0) {
+		t.Errorf("%v of one message", ps)
+	}
+}
+
 func TestTableTakesRatiosOfTheSameRound(t *testing.T) {
 	brokers := []broker{{name: "A"}, {name: "B"}}
 	runs := []run{
 		{"q0", "A", 0, figures{"CPU s per million": 10}, ""}, {"q0", "B", 0, figures{"CPU s per million": 5}, ""},
-		{"q0", "A", 1, figures{"CPU s per million": 100}, ""}, {"q0", "B", 1, figures{"CPU s per million": 50}, ""},
+		{"q0", "A", 1, figures{"CPU s per million": 100}, ""}, {"q0", "B", 1, figures{"CPU s per million": 50, "lost": 3}, ""},
 		{"q1", "B", 0, nil, "the broker died"},
 	}
 	var out strings.Builder
 	table(&out, runs, brokers)
 	for _, want := range []string{
-		"| q0 | CPU s per million | 55 | 27.5 | 0.50 |",
+		"| q0 | CPU s per million | 55 | 27.5 | 0.50 | ≤ 0.15 × | **no** |",
+		"| q0 | lost | 0 | 3 | – | 0 | **no** |", // the worst round
+		"| q0 | out of order | 0 | 0 | – | 0 | yes |",
 		"| q1 | **B: the broker died** |",
 	} {
 		if !strings.Contains(out.String(), want) {

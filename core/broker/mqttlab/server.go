@@ -45,8 +45,31 @@ func homeroomAt(path string) broker {
 		if err != nil {
 			return nil, err
 		}
-		return exec.Command(path, "serve", "--open", "--mqtt", addr, "--http", "127.0.0.1:0", "--data", dir), nil
+		return exec.Command(path, "serve", "--open", "--mqtt", addr, "--mqtts", "-", "--http", "127.0.0.1:0", "--data", dir), nil
 	}}
+}
+
+// moreFiles lets this program and the brokers it starts open as many files as
+// the system allows: a connection is a file on either side.
+func moreFiles() error {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return err
+	}
+	l.Cur = l.Max
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
+}
+
+// enoughFiles returns an error unless n connections can be open.
+func enoughFiles(n int) error {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return err
+	}
+	if need := uint64(n) + 200; l.Cur < need {
+		return fmt.Errorf("%d connections need %d open files, and the system allows %d: raise it with ulimit -Hn, as root", n, need, l.Cur)
+	}
+	return nil
 }
 
 // server is a running broker. It ends when this program does.
