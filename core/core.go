@@ -233,6 +233,37 @@ type Trace struct {
 	Step time.Duration
 }
 
+// Topic is what was designed about one topic name, whether or not anything was
+// published there. Its display name and unit are the Description of its series.
+type Topic struct {
+	Name topic.Name
+	Text string // what it is for, in any script; it may be empty
+	Kind Kind   // of the values that are meant; Text is anything
+	// Min and Max are the range of a Number. Both 0 is no range.
+	Min, Max float64
+	// Writable topics take commands at Name + "/set".
+	Writable bool
+	QoS      byte // that a publisher should use
+	Retain   bool // that the newest value should be retained
+	Changed  time.Time
+}
+
+// Tokens let a program act as an account for some time.
+type Tokens struct {
+	Access  string        // a JSON Web Token
+	Refresh string        // gets new ones, once
+	Expires time.Duration // how long Access is good for
+}
+
+// Audit is one change that somebody made.
+type Audit struct {
+	ID      int64
+	At      time.Time
+	Account AccountID // who; 0 is the program or its command line
+	Name    string    // who, as named at that time
+	Say     Sentence  // what was changed
+}
+
 // Refusal is one thing that somebody was not allowed to do. Repetitions of
 // the same refusal are counted, not kept one by one.
 type Refusal struct {

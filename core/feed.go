@@ -16,6 +16,7 @@ const (
 	MessagesChanged                    // a message arrived
 	SettingsChanged                    // settings, or how a series is described
 	PacketsChanged                     // a watched packet was seen
+	PlanChanged                        // the designed topics
 )
 
 // Feed carries changes from the parts that own state to those that show it.

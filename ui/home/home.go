@@ -210,7 +210,7 @@ func aloneReason(info core.Info, a core.Addresses) string {
 		}
 	}
 	if loopback(info.MQTT) {
-		return lang.L("Homeroom listens on this PC only, so kits cannot reach it. Allow it under Settings → Network and start Homeroom again. If you start it with --mqtt, leave out the address: --mqtt :1883.")
+		return lang.L("Homeroom listens on this PC only, so kits cannot reach it. Allow it under Settings, Network, and start Homeroom again. If you start it with --mqtt, leave out the address: --mqtt :1883.")
 	}
 	return lang.L("This PC has no network now, so kits cannot reach it. Join the Wi-Fi or plug in the cable that the kits use.")
 }

@@ -110,7 +110,7 @@ func TestUnreachable(t *testing.T) {
 	}{
 		"in a network":       {core.Info{MQTT: "[::]:1883"}, lan, ""},
 		"no network":         {core.Info{MQTT: "[::]:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "no network"},
-		"bound to itself":    {core.Info{MQTT: "127.0.0.1:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "Settings → Network"},
+		"bound to itself":    {core.Info{MQTT: "127.0.0.1:1883"}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}, "Settings, Network"},
 		"nothing at all":     {core.Info{MQTT: "[::]:1883"}, core.Addresses{}, "no network"},
 		"IPv6 loopback only": {core.Info{MQTT: "[::]:1883"}, core.Addresses{MQTT: []string{"[::1]:1883"}}, "no network"},
 	} {
