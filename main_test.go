@@ -417,6 +417,9 @@ func TestImports(t *testing.T) {
 		"go.bug.st/serial":              {"core/kits"},
 		"github.com/golang-jwt/":        {"core/accounts"},
 		"github.com/danielgtaylor/huma": {"core/gateway"},
+		"github.com/centrifugal/":       {"core/gateway"},
+		"github.com/coder/websocket":    {"core/gateway"},
+		"github.com/gorilla/websocket":  {"core/gateway"},
 	}
 	out, err := exec.Command("go", "list", "-tags", "migrated_fynedo", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
 	if err != nil {
