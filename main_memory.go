@@ -20,9 +20,7 @@ const (
 )
 
 // tuneMemory keeps the garbage collector between these bounds until ctx ends.
-// The limit keeps a small PC from paying for it; a window needs the memory itself.
 func tuneMemory(ctx context.Context) {
-	debug.SetMemoryLimit(512 << 20)
 	now := most
 	debug.SetGCPercent(now)
 	tick := time.NewTicker(time.Second)

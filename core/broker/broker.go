@@ -153,15 +153,16 @@ func (b *Broker) TLSAddr() string {
 	return b.listen[1].Addr().String()
 }
 
-// Run serves clients until ctx ends, then tells them and stores what is owed.
+// Run serves clients until ctx ends. Then it tells them, sends the wills of those
+// who did not say goodbye, and stores what is owed.
 func (b *Broker) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(b.journal.run)
+	var clients, rest sync.WaitGroup
+	rest.Go(b.journal.run)
 	for _, l := range b.listen {
-		wg.Go(func() { b.accept(l, &wg) })
+		clients.Go(func() { b.accept(l, &clients) })
 	}
-	wg.Go(func() { b.watch(ctx) })
-	wg.Go(func() { b.tend(ctx) })
+	rest.Go(func() { b.watch(ctx) })
+	rest.Go(func() { b.tend(ctx) })
 	<-ctx.Done()
 	b.stopping.Store(true)
 	err := b.unbind()
@@ -170,13 +171,21 @@ func (b *Broker) Run(ctx context.Context) error {
 		c.disconnect(packets.ErrServerShuttingDown)
 	}
 	b.mu.Unlock()
-	done := make(chan struct{})
-	go func() { wg.Wait(); _ = b.Close(); close(done) }()
+	left := make(chan struct{})
+	go func() { clients.Wait(); close(left) }()
+	select {
+	case <-left:
+	case <-time.After(core.StopTimeout / 2):
+		err = errors.Join(err, errors.New("broker: some clients did not go"))
+	}
+	b.sendWills()
 	b.journal.stop()
+	done := make(chan struct{})
+	go func() { rest.Wait(); _ = b.Close(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(core.StopTimeout - time.Second):
-		err = errors.Join(err, errors.New("broker: some clients did not go"))
+	case <-time.After(core.StopTimeout/2 - time.Second):
+		err = errors.Join(err, errors.New("broker: not everything was stored"))
 	}
 	return err
 }
@@ -206,43 +215,58 @@ func (b *Broker) Publish(ctx context.Context, m core.Message) error {
 	if err != nil {
 		return err
 	}
-	if m.Retain && !b.router.mayRetain(topic.Name(real), m.Payload) {
-		return core.Fail(core.ErrConflict, "The retained messages take more than {max} MB. Clear some, or publish without retain.", "max", maxRetained>>20)
-	}
 	m.Topic = topic.Name(real)
 	m.At = time.Now()
-	if err := b.journal.room(ctx); err != nil {
+	if err := b.journal.roomOr(ctx); err != nil {
 		return err
 	}
-	return b.journal.wait(ctx, b.accepted(newMessage(m, nil), nil, nil))
+	accepted := newMessage(m, nil)
+	if m.Retain && !b.router.mayRetain(accepted) {
+		return tooMuchRetained()
+	}
+	return b.journal.wait(ctx, b.accepted(accepted, nil))
 }
 
 // accepted delivers m, which may be published, and returns the journal position
-// that must be stored before anybody is told that it was taken. first runs in
-// the same transaction. w are written to later by the caller; nil is at once.
-func (b *Broker) accepted(m *message, first []Entry, w *wakes) uint64 {
-	if w != nil && b.journal.full() {
-		w.flush()
+// that must be stored before anybody is told that it was taken. w are written to
+// later by the caller; nil is at once.
+func (b *Broker) accepted(m *message, w *wakes) uint64 {
+	at, _ := b.acceptedOnce(m, nil, w)
+	return at
+}
+
+// acceptedOnce is accepted, unless first says no: it puts into the same
+// transaction that m was taken, and returns the position of that.
+func (b *Broker) acceptedOnce(m *message, first func() (at uint64, ok bool), w *wakes) (uint64, bool) {
+	at, sinks, ok := b.store(m, first, w)
+	if !ok {
+		return 0, false
 	}
-	_ = b.journal.room(context.Background()) // ends with the journal, if not before
 	b.in.Add(1)
-	at := b.store(m, first, w)
 	if m.Retain {
 		m.settle()
 	}
 	b.cfg.Sink(m.Message)
-	return at
+	for _, sub := range sinks {
+		sub.sink(m.Message)
+	}
+	return at, true
 }
 
 // store puts everything that m causes into one group of the journal.
-func (b *Broker) store(m *message, first []Entry, w *wakes) (at uint64) {
+func (b *Broker) store(m *message, first func() (at uint64, ok bool), w *wakes) (at uint64, sinks []*subscription, ok bool) {
 	b.journal.begin()
 	defer b.journal.end()
-	at = b.journal.add(first...)
+	if first != nil {
+		if at, ok = first(); !ok {
+			return 0, nil, false
+		}
+	}
 	if m.Retain {
 		at = max(at, b.router.retain(m, b.journal))
 	}
-	return max(at, b.router.deliver(m, w))
+	delivered, sinks := b.router.deliver(m, w)
+	return max(at, delivered), sinks, true
 }
 
 // Subscribe calls sink with every message that f, a real filter, selects, until
@@ -442,7 +466,10 @@ func (b *Broker) publishSys() {
 	} {
 		m := newMessage(core.Message{Topic: name, Payload: []byte(value), Retain: true, At: time.Now()}, nil)
 		b.router.retain(m, nil)
-		b.router.deliver(m, nil)
+		_, sinks := b.router.deliver(m, nil)
+		for _, sub := range sinks {
+			sub.sink(m.Message)
+		}
 	}
 }
 

@@ -76,6 +76,11 @@ func (m *memory) AppendJournal(_ context.Context, es []Entry) error {
 		case e.PutSession != nil:
 			m.sessions[e.PutSession.Client] = *e.PutSession
 		case e.DropSession != "":
+			for k := range m.received {
+				if k.Client == e.DropSession {
+					delete(m.received, k)
+				}
+			}
 			delete(m.sessions, e.DropSession)
 			for k := range m.subs {
 				if k[0] == e.DropSession {

@@ -74,7 +74,8 @@ type conn struct {
 	closed   bool      // guarded by mu
 	will     *will     // guarded by mu
 	room     *sync.Cond
-	done     chan struct{} // closed by Close
+	over     bool          // guarded by mu; done is closed
+	done     chan struct{} // closed when nothing will be written any more
 }
 
 // segment is bytes that may be written once the journal has stored a position.
@@ -312,19 +313,6 @@ func (c *conn) unacknowledged() int {
 	return c.acks
 }
 
-// answer queues a packet that belongs to a delivery.
-func (c *conn) answer(p []byte, after uint64, w *wakes) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	c.append(p, after, w)
-	if c.b.xray.on() {
-		c.b.xray.see(c.seen(), false, p)
-	}
-}
-
 // deliver queues a PUBLISH frame, patched for this client, and reports whether
 // there was room. The frame itself is not changed.
 func (c *conn) deliver(frame []byte, id uint16, dup bool, after uint64, w *wakes) bool {
@@ -400,7 +388,7 @@ func (c *conn) release() {
 	for {
 		c.mu.Lock()
 		if len(c.held) == 0 {
-			c.holding = false
+			c.holding, c.gated = false, false
 			c.finish()
 			c.mu.Unlock()
 			return
@@ -428,8 +416,22 @@ func (c *conn) release() {
 // write. c.mu is held.
 func (c *conn) finish() {
 	if c.closed && !c.flushing && !c.holding {
-		_ = c.Conn.Close()
+		c.hangUp()
 	}
+}
+
+// hangUp closes the network. c.mu is held. TLS says goodbye first, which may take
+// seconds, and nobody waits for it.
+func (c *conn) hangUp() {
+	if !c.over {
+		c.over = true
+		close(c.done)
+	}
+	if _, ok := c.Conn.(*tls.Conn); ok {
+		go c.Conn.Close()
+		return
+	}
+	_ = c.Conn.Close()
 }
 
 // flushNow writes what waits as far as the network takes it without waiting, and
@@ -441,20 +443,35 @@ func (c *conn) flushNow() {
 	c.mu.Unlock()
 	n := tryWrite(c.Conn, buf)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.waiting -= n
-	c.answers = max(0, c.answers-n)
 	if n < len(buf) {
 		c.out = append(buf[n:], c.out...)
-	} else if cap(buf) <= keptBuffer {
+	}
+	blocked := c.written(n)
+	if len(c.out) > 0 {
+		go c.flush()
+	} else {
+		c.flushing = false
+		c.finish()
+	}
+	c.mu.Unlock()
+	if n == len(buf) && cap(buf) <= keptBuffer {
 		buffers.Put(&buf)
 	}
-	if len(c.out) > 0 || c.blocked {
-		go c.flush()
-		return
+	if blocked && c.session != nil {
+		c.session.pump()
 	}
-	c.flushing = false
-	c.finish()
+}
+
+// written tells whoever waits for room that n bytes are gone, and reports whether
+// the session has more. c.mu is held.
+func (c *conn) written(n int) (blocked bool) {
+	c.answers = max(0, c.answers-n)
+	c.room.Broadcast()
+	if blocked = c.blocked && c.waiting <= maxOut/2; blocked {
+		c.blocked = false
+	}
+	return blocked
 }
 
 // flush writes what waits, as much at once as there is, and ends when nothing
@@ -475,16 +492,11 @@ func (c *conn) flush() {
 
 		err := c.send(buf)
 		c.mu.Lock()
-		c.answers = max(0, c.answers-len(buf))
-		blocked := c.blocked && c.waiting <= maxOut/2
-		if blocked {
-			c.blocked = false
-		}
-		c.room.Broadcast()
+		blocked := c.written(len(buf))
 		slow := errors.Is(err, os.ErrDeadlineExceeded) && !c.closed
 		if err != nil {
 			c.out, c.closed, c.flushing = nil, true, false
-			_ = c.Conn.Close()
+			c.hangUp()
 			c.mu.Unlock()
 			if slow && c.session != nil {
 				c.b.refuse(c, refused{}, core.Say("{name} did not read for {n} s and was disconnected. It will get the rest when it connects again.", "name", c.title(), "n", int(writeWithin.Seconds())))
@@ -501,20 +513,22 @@ func (c *conn) flush() {
 	}
 }
 
-// send writes buf in pieces, each of which has writeWithin to be taken.
+// send writes buf in pieces. Within writeWithin some of a piece must be taken.
 func (c *conn) send(buf []byte) error {
 	piece := 64 << 10
 	if _, ok := c.Conn.(*tls.Conn); ok {
 		piece = tlsRecord
 	}
-	for part := range slices.Chunk(buf, piece) {
+	for len(buf) > 0 {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWithin))
-		if _, err := c.Conn.Write(part); err != nil {
+		n, err := c.Conn.Write(buf[:min(piece, len(buf))])
+		buf = buf[n:]
+		c.mu.Lock()
+		c.waiting -= n
+		c.mu.Unlock()
+		if err != nil && (n == 0 || piece == tlsRecord || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
-		c.mu.Lock()
-		c.waiting -= len(part)
-		c.mu.Unlock()
 	}
 	return nil
 }
@@ -532,7 +546,7 @@ func (c *conn) waitRoom() bool {
 // disconnect tells a client of MQTT 5 why, and closes.
 func (c *conn) disconnect(code packets.Code) {
 	c.mu.Lock()
-	if c.version == 5 && c.greeted && !c.closed {
+	if c.greeted && c.version == 5 && !c.closed {
 		p := []byte{packets.Disconnect << 4, 2, code.Code, 0}
 		if c.b.xray.on() {
 			c.b.xray.see(c.seen(), false, p)
@@ -555,12 +569,13 @@ func (c *conn) Close() error {
 	c.room.Broadcast()
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	if !c.flushing && !c.holding {
-		close(c.done)
-		return c.Conn.Close()
+		c.hangUp()
+		return nil
 	}
 	time.AfterFunc(lingerFor, func() {
-		close(c.done)
-		_ = c.Conn.Close()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.hangUp()
 	})
 	return nil
 }

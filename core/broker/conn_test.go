@@ -74,7 +74,7 @@ func TestSlowReaderIsTold(t *testing.T) {
 		send(t, c, packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 1, ProtocolVersion: 4, Filters: packets.Subscriptions{{Filter: "k", Qos: 0}}})
 		read(t, c, 4)
 		for range 100 {
-			b.accepted(newMessage(core.Message{Topic: "k", Payload: make([]byte, 64<<10)}, nil), nil, nil)
+			b.accepted(newMessage(core.Message{Topic: "k", Payload: make([]byte, 64<<10)}, nil), nil)
 		}
 		if n, want := int(b.shed.Load()), 100-maxOut>>16; n < want-3 || n > want+3 {
 			t.Errorf("%d deliveries dropped; a client may hold about %d KiB", n, maxOut>>10)

@@ -335,30 +335,42 @@ func (c *conn) publish(f []byte, r *reader) error {
 	if wait := c.usage.take(now, size); wait > 0 {
 		c.slow(wait)
 	}
+	if err := c.b.journal.room(c); err != nil {
+		return err
+	}
 	if qos > 0 && c.version == 5 && c.session.unreleased()+c.unacknowledged() >= window && !(qos == 2 && c.session.seen(id)) {
 		return packets.ErrReceiveMaximum // section 3.3.4
 	}
 	if qos == 2 && c.session.seen(id) {
-		c.after = max(c.after, c.b.journal.position()) // perhaps it is not stored yet
+		c.after = c.b.journal.position() // perhaps it is not stored yet
 		return c.write(acknowledgement(packets.Pubrec, id), c.after)
 	}
-	real, code, err := c.mayPublish(name, r.rest, props, retain)
+	real, code, err := c.mayPublish(name, r.rest, props)
 	if err != nil {
 		c.b.refuse(c, refused{core.Publish, real}, sentence(err))
 		return c.reject(qos, id, code, err)
-	}
-	var first []Entry
-	if qos == 2 {
-		first = c.session.receive(id)
 	}
 	m := newMessage(core.Message{Topic: topic.Name(real), Payload: r.rest, QoS: qos, Retain: retain, From: c.account.ID, Client: c.clientID, At: now}, props)
 	if props != nil {
 		c.mountResponse(m)
 	}
+	if retain && !c.b.router.mayRetain(m) {
+		err := tooMuchRetained()
+		c.b.refuse(c, refused{}, sentence(err))
+		return c.reject(qos, id, packets.ErrQuotaExceeded, err)
+	}
 	if plain && alias == 0 && len(real) == len(raw) && head(f) == 1+lengthSize(len(f)-head(f)) {
 		m.came(f, c.version == 5)
 	}
-	c.after = max(c.after, c.b.accepted(m, first, &c.wakes))
+	var first func() (uint64, bool)
+	if qos == 2 {
+		first = func() (uint64, bool) { return c.session.receive(c, id) }
+	}
+	at, ok := c.b.acceptedOnce(m, first, &c.wakes)
+	if !ok {
+		return errClosed
+	}
+	c.after = max(c.after, at)
 	switch qos {
 	case 1:
 		return c.acknowledge(acknowledgement(packets.Puback, id))
@@ -385,6 +397,8 @@ func (c *conn) resolve(raw []byte, alias uint16) (string, error) {
 			return "", packets.ErrProtocolViolation
 		}
 		return known, nil
+	case len(name) > topic.MaxLen: // the refusal follows; nothing remembers it
+		return name, nil
 	case strings.ContainsAny(name, "+#"):
 		c.b.refuse(c, refused{}, core.Say("{name} published to {topic} and was disconnected. A topic to publish to has no + or #.", "name", c.title(), "topic", short(name)))
 		return "", errTold{packets.ErrTopicNameInvalid}
@@ -414,7 +428,7 @@ func (c *conn) slow(wait time.Duration) {
 
 // mayPublish returns the real name of a topic, and the reason why nothing may be
 // published there.
-func (c *conn) mayPublish(name string, payload []byte, props *properties, retain bool) (real topic.Filter, _ packets.Code, _ error) {
+func (c *conn) mayPublish(name string, payload []byte, props *properties) (real topic.Filter, _ packets.Code, _ error) {
 	if name[0] == '$' {
 		return topic.Filter(name), packets.ErrTopicNameInvalid, core.Fail(core.ErrDenied, "Topics that begin with $ belong to the broker. Publish to another topic.")
 	}
@@ -427,9 +441,6 @@ func (c *conn) mayPublish(name string, payload []byte, props *properties, retain
 	}
 	if props != nil && props.UTF8 && !utf8.Valid(payload) {
 		return real, packets.ErrPayloadFormatInvalid, core.Fail(core.ErrInvalid, "{name} said that its payload is text, but it is not valid UTF-8. Mend its sketch, or leave the payload format away.", "name", c.title())
-	}
-	if retain && !c.b.router.mayRetain(topic.Name(real), payload) {
-		return real, packets.ErrQuotaExceeded, core.Fail(core.ErrConflict, "The retained messages take more than {max} MB. Clear some, or publish without retain.", "max", maxRetained>>20)
 	}
 	return real, packets.CodeSuccess, nil
 }
@@ -465,10 +476,12 @@ func (c *conn) acknowledged(kind byte, r *reader) error {
 		return r.code
 	}
 	if kind != packets.Pubrel {
-		c.session.acknowledged(c, kind, id, reason)
-		return nil
+		return c.session.acknowledged(c, kind, id, reason)
 	}
-	at, known := c.session.release(id) // stored as released before the PUBCOMP
+	at, known := c.session.release(c, id) // stored as released before the PUBCOMP
+	if !known {
+		at = c.b.journal.position() // by an earlier connection, perhaps
+	}
 	c.after = max(c.after, at)
 	p := acknowledgement(packets.Pubcomp, id)
 	if !known && c.version == 5 { // section 3.7.2.1
@@ -486,6 +499,9 @@ func (c *conn) subscribe(r *reader) error {
 	}
 	var wanted []packets.Subscription
 	for r.code.Code == 0 && (len(r.rest) > 0 || wanted == nil) { // at least one
+		if len(wanted) > 2*maxFilters {
+			return packets.ErrQuotaExceeded
+		}
 		w := packets.Subscription{Filter: string(r.text())}
 		o := r.byte()
 		w.Qos, w.NoLocal, w.RetainAsPublished, w.RetainHandling = o&3, o&4 != 0, o&8 != 0, o>>4&3
@@ -502,6 +518,9 @@ func (c *conn) subscribe(r *reader) error {
 	}
 	if r.code.Code != 0 {
 		return r.code
+	}
+	if err := c.b.journal.room(c); err != nil {
+		return err
 	}
 	ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: id, ReasonCodes: make([]byte, len(wanted))}
 	var due []retainedFor
@@ -546,7 +565,7 @@ func (c *conn) subscribeTo(w packets.Subscription) (*retainedFor, packets.Code, 
 		return nil, packets.ErrQuotaExceeded, err
 	}
 	c.after = max(c.after, at)
-	since := time.Now()
+	since := c.b.router.turn()
 	if err := c.b.may(c.account.ID, core.Subscribe, real); err != nil { // revoked meanwhile
 		at, _ := c.session.unsubscribe(w.Filter)
 		c.after = max(c.after, at)
@@ -555,14 +574,15 @@ func (c *conn) subscribeTo(w packets.Subscription) (*retainedFor, packets.Code, 
 	if w.RetainHandling == 2 || w.RetainHandling == 1 && existed || sub.group != "" {
 		return nil, packets.CodeSuccess, nil // sections 3.8.3.1 and 4.8.2
 	}
-	return &retainedFor{c, sub, since}, packets.CodeSuccess, nil
+	return &retainedFor{sub: sub, since: since}, packets.CodeSuccess, nil
 }
 
 // retainedFor says that a new subscription is owed what was retained before it.
 type retainedFor struct {
-	c     *conn
 	sub   *subscription
-	since time.Time
+	since uint64     // turn of the retained messages at that time
+	found bool       // they are in rest
+	rest  []*message // still to be delivered
 }
 
 // unsubscribe answers an UNSUBSCRIBE (section 3.10).
@@ -602,7 +622,7 @@ func (c *conn) goodbye(r *reader) error {
 				if p.SessionExpiryInterval > 0 && c.session.expiryNow() == 0 { // section 3.14.2.2.2
 					return packets.ErrProtocolViolationZeroNonZeroExpiry
 				}
-				c.session.keepFor(p.SessionExpiryInterval)
+				c.session.keepFor(c, p.SessionExpiryInterval)
 			}
 		}
 	}

@@ -131,8 +131,9 @@ type journal struct {
 	dropped map[owedKey]int // guarded by mu; index in pending of a PutOwed
 	last    atomic.Uint64   // changed under mu; position of the newest entry
 	stored  atomic.Uint64   // changed under mu; position up to which everything is stored
-	moved   *sync.Cond      // stored or bytes changed
-	ended   bool            // guarded by mu
+	moved   *sync.Cond      // stored, bytes or over changed
+	ended   bool            // guarded by mu; nothing more will be added
+	over    bool            // guarded by mu; nothing more will be written
 	wake    chan struct{}
 
 	seq atomic.Int64 // Owed.Seq last used
@@ -194,7 +195,7 @@ func (j *journal) wait(ctx context.Context, at uint64) error {
 		return nil
 	}
 	defer context.AfterFunc(ctx, func() { j.mu.Lock(); j.moved.Broadcast(); j.mu.Unlock() })()
-	for j.stored.Load() < at && ctx.Err() == nil && !j.ended {
+	for j.stored.Load() < at && ctx.Err() == nil && !j.over {
 		j.moved.Wait()
 	}
 	if j.stored.Load() < at {
@@ -229,21 +230,53 @@ func (j *journal) position() uint64 { return j.last.Load() }
 // full reports whether too much waits for the disk.
 func (j *journal) full() bool { return j.bytes.Load() > maxPending }
 
-// room waits while too much waits for the disk.
-func (j *journal) room(ctx context.Context) error {
+// room waits while too much waits for the disk, and fails when c closes before
+// that ends. Whom c gave something is written to before.
+func (j *journal) room(c *conn) error {
+	if !j.full() {
+		return nil
+	}
+	c.wakes.flush()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-c.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if j.roomOr(ctx) != nil {
+		return errClosed
+	}
+	return nil
+}
+
+// roomOr waits while too much waits for the disk, until ctx or the journal ends.
+func (j *journal) roomOr(ctx context.Context) error {
 	if !j.full() {
 		return ctx.Err()
 	}
+	defer context.AfterFunc(ctx, func() { j.mu.Lock(); j.moved.Broadcast(); j.mu.Unlock() })()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.full() && !j.ended && ctx.Err() == nil {
+	for j.full() && !j.over && ctx.Err() == nil {
 		j.moved.Wait()
 	}
-	return ctx.Err()
+	if j.full() {
+		return errClosed
+	}
+	return nil
 }
 
 // run writes until stop, and then what is left.
 func (j *journal) run() {
+	defer func() {
+		j.mu.Lock()
+		j.over = true
+		j.moved.Broadcast()
+		j.mu.Unlock()
+	}()
 	failed := false
 	for range j.wake {
 		for {

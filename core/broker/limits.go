@@ -14,9 +14,10 @@ type usage struct {
 	bounds atomic.Pointer[core.Limits]
 	free   bool // nobody's limits: everybody's account while everything is open
 
+	conns, sessions int          // guarded by Broker.mu
+	filters         atomic.Int64 // bytes of topic filters
+
 	mu       sync.Mutex
-	conns    int       // guarded by Broker.mu
-	sessions int       // guarded by Broker.mu
 	messages float64   // guarded by mu; that may be published now
 	bytes    float64   // guarded by mu; likewise
 	at       time.Time // guarded by mu; of both
@@ -68,6 +69,26 @@ func (u *usage) set(l core.Limits) {
 }
 
 func (u *usage) limits() core.Limits { return *u.bounds.Load() }
+
+// maxFilterBytes is how much all topic filters of an account may take, in bytes:
+// 10,000 of usual length are a third of it.
+const maxFilterBytes = 4 << 20
+
+// filter counts a subscription, unless there is no room for it.
+func (u *usage) filter(sub *subscription) bool {
+	n := int64(len(sub.Filter)) + 64
+	most := int64(maxFilterBytes)
+	if u.free {
+		most *= 16
+	}
+	if u.filters.Add(n) > most {
+		u.filters.Add(-n)
+		return false
+	}
+	return true
+}
+
+func (u *usage) unfilter(sub *subscription) { u.filters.Add(-int64(len(sub.Filter)) - 64) }
 
 // take counts a message of size bytes and returns how long its sender waits.
 // What an account saved in the last second is its to use.

@@ -85,6 +85,7 @@ func (p *properties) marshal() []byte {
 type message struct {
 	core.Message
 	props *properties // nil where there are none
+	turn  uint64      // among the retained ones; guarded by retainer.mu until it is in there
 
 	mu     sync.Mutex
 	frames []frame // guarded by mu; PUBLISH packets, encoded once

@@ -143,7 +143,7 @@ func TestMountChanges(t *testing.T) {
 	b := newBroker(Config{Gate: g, Feed: &core.Feed{}})
 	b.journal = newJournal(nil, nil, nil)
 	s := b.newSession("m")
-	s.account, s.version = 'm', 1
+	s.account, s.version, s.usage = 'm', 1, &usage{}
 	s.subscribe(newSubscription(Subscription{Client: "m", Filter: "x"}, "x", "elsewhere/x"))
 	s.recheck()
 	if got := s.subs["x"].filter; got != topic.Filter("blue/x") {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"homeroom/core"
 	"homeroom/core/topic"
 )
 
@@ -14,8 +15,9 @@ const maxRetained = 256 << 20
 // filter is looked up without looking at every message.
 type retainer struct {
 	mu    sync.RWMutex
-	root  shelf // guarded by mu
-	bytes int   // guarded by mu; that they take
+	root  shelf  // guarded by mu
+	bytes int    // guarded by mu; that they take
+	turns uint64 // guarded by mu; messages that were retained
 }
 
 // shelf is one level. Most have one level below them (the state of a lamp, the
@@ -78,13 +80,28 @@ func (s *shelf) below(first bool, do func(*shelf)) {
 
 // mayRetain reports whether there is room for a retained message. Clearing one
 // always has room.
-func (r *retainer) mayRetain(n topic.Name, payload []byte) bool {
-	if len(payload) == 0 {
+func (r *retainer) mayRetain(m *message) bool {
+	if len(m.Payload) == 0 {
 		return true
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.bytes+perMessage+len(n)+len(payload) <= maxRetained || r.find(n) != nil
+	bytes := r.bytes + m.cost()
+	if old := r.find(m.Topic); old != nil {
+		bytes -= old.cost()
+	}
+	return bytes <= maxRetained
+}
+
+func tooMuchRetained() error {
+	return core.Fail(core.ErrConflict, "The retained messages take more than {max} MB. Clear some, or publish without retain.", "max", maxRetained>>20)
+}
+
+// turn returns a number that rises with each message that is retained.
+func (r *retainer) turn() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.turns
 }
 
 // retain keeps m, or forgets its topic where m is empty (MQTT 5.0, section
@@ -95,6 +112,8 @@ func (r *retainer) retain(m *message, j *journal) (at uint64) {
 	defer r.mu.Unlock()
 	var e Entry
 	if len(m.Payload) > 0 {
+		r.turns++
+		m.turn = r.turns
 		r.put(m)
 		s := m.stored()
 		e.PutRetained = &s

@@ -148,6 +148,7 @@ type delivery struct {
 	retain      bool
 	mounted     bool
 	identifiers []int
+	share       *subscription // the shared one that alone asked for it, or nil
 }
 
 // found gathers the deliveries of one message.
@@ -164,27 +165,68 @@ var finds = sync.Pool{New: func() any { return &found{where: map[*session]int{}}
 const few = 16
 
 // deliver hands m to every session that wants it and returns the journal
-// position that stores what is owed, or 0.
-func (r *router) deliver(m *message, w *wakes) (at uint64) {
+// position that stores what is owed, or 0, and who inside the program wants it.
+func (r *router) deliver(m *message, w *wakes) (at uint64, sinks []*subscription) {
 	f := finds.Get().(*found)
 	r.subsMu.RLock()
 	// a wildcard at the first level does not reach $-topics (MQTT 5.0, section 4.7.2)
 	r.root.match(string(m.Topic), true, m.Topic[0] == '$', m, f)
 	r.subsMu.RUnlock()
 	for i := range f.list {
-		at = max(at, f.list[i].s.deliver(m, &f.list[i], w))
+		d := &f.list[i]
+		here, taken := d.s.deliver(m, d, w)
+		if !taken && d.share != nil {
+			here = r.redeliver(m, d.share, w)
+		}
+		at = max(at, here)
 	}
-	for _, sub := range f.sinks {
-		sub.sink(m.Message)
-	}
-	clear(f.sinks)
-	f.sinks = f.sinks[:0]
+	sinks, f.sinks = f.sinks, nil
 	clear(f.list)
 	if f.list, f.levels = f.list[:0], 0; len(f.where) > 0 {
 		clear(f.where)
 	}
 	finds.Put(f)
-	return at
+	return at, sinks
+}
+
+// redeliver gives m to another member of a shared subscription, because the one
+// that sub was of has ended (MQTT 5.0, section 4.8.2). Where nobody is left the
+// message is gone, as if nobody had subscribed.
+func (r *router) redeliver(m *message, sub *subscription, w *wakes) (at uint64) {
+	for range 8 { // they may all be about to leave
+		r.subsMu.RLock()
+		next := r.member(sub)
+		r.subsMu.RUnlock()
+		if next == nil {
+			return 0
+		}
+		d := delivery{s: next.s, qos: min(next.QoS, m.QoS), retain: next.RetainAsPublished && m.Retain, mounted: next.mounted, share: next}
+		if next.Identifier > 0 {
+			d.identifiers = []int{next.Identifier}
+		}
+		at, taken := next.s.deliver(m, &d, w)
+		if taken {
+			return at
+		}
+	}
+	return 0
+}
+
+// member picks who is next in the group of a shared subscription, or returns nil.
+// subsMu is held.
+func (r *router) member(sub *subscription) *subscription {
+	at := r.root
+	for rest, more := string(sub.filter), true; more; {
+		var l string
+		l, rest, more = strings.Cut(rest, "/")
+		if at = at.next[l]; at == nil {
+			return nil
+		}
+	}
+	if g := at.away[sub.group]; g != nil {
+		return g.pick()
+	}
+	return nil
 }
 
 func (l *level) match(rest string, more, dollar bool, m *message, f *found) {
@@ -230,7 +272,7 @@ func (l *level) collect(m *message, f *found) {
 // nobody is, one whose session keeps the message; nil where there is none.
 func (g *group) pick() *subscription {
 	var waiting *subscription
-	first := int(g.turn.Add(1)) % len(g.members)
+	first := int(g.turn.Add(1) % uint32(len(g.members)))
 	for i := range g.members {
 		sub := g.members[(first+i)%len(g.members)]
 		if sub.s.online.Load() {
@@ -256,9 +298,15 @@ func (f *found) add(sub *subscription, m *message) {
 	if d == nil {
 		f.list = append(f.list, delivery{s: sub.s, mounted: true})
 		d = &f.list[len(f.list)-1]
-		if f.where != nil && len(f.list) > few && f.levels > 1 {
+		if sub.group != "" {
+			d.share = sub
+		}
+		if len(f.list) > few && f.levels > 1 {
 			f.where[sub.s] = len(f.list) - 1
 		}
+	}
+	if sub != d.share {
+		d.share = nil
 	}
 	d.qos = max(d.qos, min(sub.QoS, m.QoS))
 	d.retain = d.retain || sub.RetainAsPublished && m.Retain

@@ -23,7 +23,7 @@ const (
 )
 
 // session is what the broker remembers of a client (MQTT 5.0, section 4.1).
-// Lock order: Broker.mu, session.mu, conn.mu, journal.
+// Lock order: Broker.mu, session.mu, router.subsMu, conn.mu, retainer.mu, journal.
 type session struct {
 	b  *Broker
 	id string
@@ -52,6 +52,7 @@ type session struct {
 	flying   int              // that inflight takes
 	due      []retainedFor    // retained messages that new subscriptions wait for
 	paying   bool             // sendRetained runs
+	moved    sync.Cond        // of mu: the queue or the connection changed
 	shed     int              // dropped since it was last told
 	dropped  uint64           // dropped in all
 	clash    clash
@@ -66,14 +67,17 @@ type owed struct {
 	qos      byte
 	retain   bool
 	ids      []int
-	mounted  bool // its client knows the topic without its branch
+	mounted  bool          // its client knows the topic without its branch
+	share    *subscription // the shared one that alone asked for it, or nil
 	packet   uint16
 	sent     bool // by an earlier connection too: then DUP is set
 	released bool // QoS 2: PUBREL is owed, not the message
 }
 
 func (b *Broker) newSession(id string) *session {
-	return &session{b: b, id: id, subs: map[string]*subscription{}, received: map[uint16]struct{}{}, inflight: map[uint16]*owed{}, window: window, since: time.Now()}
+	s := &session{b: b, id: id, subs: map[string]*subscription{}, received: map[uint16]struct{}{}, inflight: map[uint16]*owed{}, window: window, since: time.Now()}
+	s.moved.L = &s.mu
+	return s
 }
 
 // restore brings back what the store held.
@@ -109,6 +113,7 @@ func (b *Broker) restore(saved Saved) {
 		}
 		sub := newSubscription(e, f, real)
 		sub.s = s
+		s.usage.filter(sub)
 		s.subs[e.Filter] = sub
 		b.router.subscribe(sub, nil)
 	}
@@ -160,7 +165,9 @@ func (b *Broker) open(c *conn, w *will, clean bool, expiry uint32, receiveMax ui
 		}
 	}
 	u := b.usageOf(c.account)
+	u.conns++
 	if code, err := b.hasRoom(c, u, s); err != nil {
+		u.conns--
 		b.forgetUsage(c.account.ID)
 		b.mu.Unlock()
 		return false, code, err
@@ -189,10 +196,7 @@ func (b *Broker) open(c *conn, w *will, clean bool, expiry uint32, receiveMax ui
 		u.sessions++
 		b.sessions[s.id] = s
 	}
-	u.conns++
 	c.usage = u
-	b.mu.Unlock()
-
 	s.mu.Lock()
 	s.account, s.name, s.title, s.version = c.account.ID, string(c.account.Name), c.title(), c.account.Version
 	s.owner, s.protocol, s.window = c, c.version, window
@@ -211,6 +215,7 @@ func (b *Broker) open(c *conn, w *will, clean bool, expiry uint32, receiveMax ui
 	c.mu.Lock()
 	c.will = w
 	c.mu.Unlock()
+	b.mu.Unlock()
 
 	if late != nil && !present { // the session it belonged to has ended
 		b.sendWill(late.c, late.w)
@@ -229,11 +234,11 @@ func (b *Broker) open(c *conn, w *will, clean bool, expiry uint32, receiveMax ui
 // hasRoom checks what the account and the broker may have at once; s is the
 // session that c takes over, or nil. b.mu is held.
 func (b *Broker) hasRoom(c *conn, u *usage, s *session) (packets.Code, error) {
-	if u.free {
-		return packets.CodeSuccess, nil
-	}
 	most := u.limits().Connections
-	taken := u.conns
+	if u.free {
+		most = maxConns
+	}
+	taken := u.conns - 1
 	if s != nil && s.online.Load() {
 		taken--
 	}
@@ -335,6 +340,7 @@ func (s *session) expiryNow() uint32 {
 func (s *session) setConn(c *conn) {
 	s.conn, s.since = c, time.Now()
 	s.online.Store(c != nil)
+	s.moved.Broadcast()
 }
 
 // setExpiry sets the Session Expiry Interval. s.mu is held.
@@ -352,11 +358,13 @@ func (s *session) detach() *conn {
 	return c
 }
 
-// keepFor sets the Session Expiry Interval.
-func (s *session) keepFor(seconds uint32) {
+// keepFor sets the Session Expiry Interval, which c may while the session is its.
+func (s *session) keepFor(c *conn, seconds uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.setExpiry(seconds)
+	if s.owner == c {
+		s.setExpiry(seconds)
+	}
 }
 
 // attach starts delivering to c: first what an earlier connection did not
@@ -380,6 +388,7 @@ func (s *session) attach(c *conn, w *wakes) {
 	s.queue = append(again, s.queue...)
 	s.purge()
 	s.send(w)
+	s.pay()
 }
 
 // purge drops what waits and may not be read any more. s.mu is held.
@@ -394,22 +403,22 @@ func (s *session) purge() {
 }
 
 // deliver gives the session a message it subscribes to, and returns the journal
-// position that stores it, or 0.
-func (s *session) deliver(m *message, d *delivery, w *wakes) (at uint64) {
+// position that stores it, or 0, and false where the session is not there for it.
+func (s *session) deliver(m *message, d *delivery, w *wakes) (at uint64, taken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.give(m, d, w)
 }
 
 // give is deliver. s.mu is held.
-func (s *session) give(m *message, d *delivery, w *wakes) (at uint64) {
-	if s.ended || s.conn == nil && (s.expiry == 0 || d.qos == 0) {
-		return 0
+func (s *session) give(m *message, d *delivery, w *wakes) (at uint64, taken bool) {
+	if s.ended || s.conn == nil && (d.qos == 0 || s.expiry == 0 && s.owner == nil) {
+		return 0, false
 	}
 	if d.qos == 0 {
 		frame := m.frame(form{five: s.protocol == 5, retain: d.retain, mounted: d.mounted}, d.identifiers)
 		if len(frame) > s.conn.maxPacket {
-			return 0
+			return 0, true
 		}
 		if s.conn.deliver(frame, 0, false, 0, w) {
 			s.b.out.Add(1)
@@ -417,9 +426,9 @@ func (s *session) give(m *message, d *delivery, w *wakes) (at uint64) {
 			s.b.shed.Add(1)
 			s.dropped++
 		}
-		return 0
+		return 0, true
 	}
-	o := &owed{m: m, seq: s.b.journal.seq.Add(1), qos: d.qos, retain: d.retain, mounted: d.mounted, ids: d.identifiers}
+	o := &owed{m: m, seq: s.b.journal.seq.Add(1), qos: d.qos, retain: d.retain, mounted: d.mounted, share: d.share, ids: d.identifiers}
 	s.bytes += m.cost()
 	at = s.makeRoom()
 	if s.conn != nil && len(s.queue) == 0 && len(s.inflight) < s.window {
@@ -430,7 +439,7 @@ func (s *session) give(m *message, d *delivery, w *wakes) (at uint64) {
 	}
 	s.queue = append(s.queue, o)
 	s.send(w)
-	return at
+	return at, true
 }
 
 // maxQueue is how many bytes may wait. s.mu is held.
@@ -565,6 +574,9 @@ func (s *session) send(w *wakes) {
 	if len(s.queue) == 0 {
 		s.queue = nil // let go of the array
 	}
+	if s.paying {
+		s.moved.Broadcast()
+	}
 }
 
 // fly moves the first of the queue to what is sent. s.mu is held.
@@ -573,12 +585,13 @@ func (s *session) fly(o *owed) {
 	s.flying += o.m.cost()
 }
 
-// acknowledged takes a PUBACK, PUBREC or PUBCOMP (MQTT 5.0, section 4.3).
-func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
+// acknowledged takes a PUBACK, PUBREC or PUBCOMP (MQTT 5.0, section 4.3). It fails
+// where the client sends them and reads no answers.
+func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != c {
-		return
+		return errClosed
 	}
 	o := s.inflight[id]
 	if kind == packets.Pubrec {
@@ -589,7 +602,7 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 			release = []byte{packets.Pubrel<<4 | 2, 3, byte(id >> 8), byte(id), packets.ErrPacketIdentifierNotFound.Code}
 		case o == nil:
 		case o.qos != 2:
-			return
+			return nil
 		case reason >= 0x80:
 			release = nil
 		case !o.released:
@@ -599,17 +612,20 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) {
 			}
 		}
 		if release != nil {
-			c.answer(release, at, &c.wakes) // after a crash it must not be sent as a message again
-			return
+			return c.write(release, at) // after a crash it must not be sent as a message again
 		}
 	}
 	if o == nil || (kind == packets.Puback) != (o.qos == 1) {
-		return
+		return nil
 	}
 	delete(s.inflight, id)
 	s.flying -= o.m.cost()
 	s.forget(o)
 	s.send(&c.wakes)
+	if s.paying {
+		s.moved.Broadcast()
+	}
+	return nil
 }
 
 // subscribe adds a subscription and returns the journal position that stores
@@ -621,8 +637,10 @@ func (s *session) subscribe(sub *subscription) (at uint64, existed, full bool) {
 		return 0, false, false
 	}
 	old := s.subs[sub.Filter]
-	if old == nil && len(s.subs) >= maxFilters {
-		return 0, false, true
+	if old == nil {
+		if len(s.subs) >= maxFilters || !s.usage.filter(sub) {
+			return 0, false, true
+		}
 	}
 	sub.s = s
 	s.subs[sub.Filter] = sub
@@ -641,6 +659,7 @@ func (s *session) unsubscribe(filter string) (at uint64, existed bool) {
 		return 0, false
 	}
 	delete(s.subs, filter)
+	s.usage.unfilter(sub)
 	s.b.router.unsubscribe(sub)
 	if s.expiry > 0 {
 		at = s.b.journal.add(Entry{DropFilter: &Subscription{Client: s.id, Filter: filter}})
@@ -654,82 +673,100 @@ func (s *session) owe(due []retainedFor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.due = append(s.due, due...) // of two for one filter, the older finds its subscription gone
-	if !s.paying && len(s.due) > 0 {
+	s.pay()
+}
+
+// pay starts delivering what is due of the retained messages. s.mu is held.
+func (s *session) pay() {
+	if !s.paying && len(s.due) > 0 && s.conn != nil {
 		s.paying = true
 		go s.sendRetained()
 	}
 }
 
 // sendRetained delivers what is due, at the speed at which the client reads it.
+// What is left when the client goes is delivered when it comes back.
 func (s *session) sendRetained() {
-	for {
-		s.mu.Lock()
-		if len(s.due) == 0 {
-			s.paying, s.due = false, nil
-			s.mu.Unlock()
-			return
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.conn != nil && len(s.due) > 0 {
+		due := &s.due[0]
+		if s.subs[due.sub.Filter] != due.sub {
+			s.due = s.due[1:]
+			continue
 		}
-		due := s.due[0]
-		s.due = s.due[1:]
-		s.mu.Unlock()
-		for _, m := range s.b.router.retained(due.sub.filter) {
-			if m.expired(time.Now()) {
-				s.b.router.forget(m, s.b.journal)
-				continue
-			}
-			if !m.At.Before(due.since) {
-				continue // the subscription has had it
-			}
-			if !due.c.waitRoom() || !s.waitQueue(due.c) {
-				break
-			}
-			d := delivery{s: s, qos: min(due.sub.QoS, m.QoS), retain: true, mounted: due.sub.mounted}
-			if due.sub.Identifier > 0 {
-				d.identifiers = []int{due.sub.Identifier}
-			}
-			if !s.deliverRetained(m, &d, due.sub) {
-				break
-			}
+		if !due.found {
+			s.look(due.sub)
+			continue
 		}
+		if len(due.rest) == 0 {
+			s.due = s.due[1:]
+			continue
+		}
+		if c := s.conn; !s.waitQueue(c) || !s.waitRoom(c) || len(s.due) == 0 || due != &s.due[0] {
+			continue // things have changed
+		}
+		m := due.rest[0]
+		due.rest[0], due.rest = nil, due.rest[1:]
+		s.giveRetained(m, due)
+	}
+	s.paying = false
+	if len(s.due) == 0 {
+		s.due = nil
 	}
 }
 
-// deliverRetained delivers m unless a newer one has been, and reports whether
-// the subscription still stands.
-func (s *session) deliverRetained(m *message, d *delivery, sub *subscription) bool {
+// look finds what is retained for sub. s.mu is held, but not while it looks:
+// there may be a hundred thousand.
+func (s *session) look(sub *subscription) {
+	s.mu.Unlock()
+	found := s.b.router.retained(sub.filter)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.subs[sub.Filter] != sub {
-		return false
+	if len(s.due) > 0 && s.due[0].sub == sub {
+		s.due[0].rest, s.due[0].found = found, true
 	}
-	if s.b.router.current(m.Topic) == m {
-		s.give(m, d, nil)
+}
+
+// giveRetained delivers one retained message, unless the subscription has had it
+// or a newer one. s.mu is held.
+func (s *session) giveRetained(m *message, due *retainedFor) {
+	sub := due.sub
+	switch {
+	case m.expired(time.Now()):
+		s.b.router.forget(m, s.b.journal)
+		return
+	case m.turn > due.since, sub.NoLocal && m.Client == s.id, s.b.router.current(m.Topic) != m:
+		return
 	}
-	return true
+	d := delivery{s: s, qos: min(sub.QoS, m.QoS), retain: true, mounted: sub.mounted}
+	if sub.Identifier > 0 {
+		d.identifiers = []int{sub.Identifier}
+	}
+	s.give(m, &d, nil)
+}
+
+// waitRoom waits until c has room for a delivery, and reports whether it still is
+// the session's. s.mu is held, but not while it waits.
+func (s *session) waitRoom(c *conn) bool {
+	s.mu.Unlock()
+	open := c.waitRoom()
+	s.mu.Lock()
+	return open && s.conn == c
 }
 
 // waitQueue waits until the client has taken most of what it is owed, and
-// reports whether it is still there.
+// reports whether it is still there. s.mu is held, but not while it waits.
 func (s *session) waitQueue(c *conn) bool {
-	for {
-		s.mu.Lock()
-		here, short := s.conn == c && !s.ended, len(s.queue) < window && s.bytes < s.maxQueue()/2
-		s.mu.Unlock()
-		if !here || short {
-			return here
-		}
-		select {
-		case <-c.done:
-			return false
-		case <-time.After(time.Millisecond):
-		}
+	for s.conn == c && !s.ended && (len(s.queue) >= window || s.bytes >= s.maxQueue()/2) {
+		s.moved.Wait()
 	}
+	return s.conn == c && !s.ended
 }
 
 // left ends connection c. Without a DISCONNECT its will is published.
 func (s *session) left(c *conn, clean bool) {
 	w := c.takeWill()
-	if clean || s.b.stopping.Load() {
+	if clean {
 		w = nil
 	}
 	s.mu.Lock()
@@ -753,7 +790,7 @@ func (s *session) left(c *conn, clean bool) {
 	s.b.cfg.Feed.Tell(core.ClientsChanged)
 	switch {
 	case w == nil:
-	case w.delay == 0 || gone:
+	case w.delay == 0 || gone || s.b.stopping.Load():
 		s.b.sendWill(c, w)
 	default:
 		s.b.delayWill(c, w, min(w.delay, wait))
@@ -774,10 +811,18 @@ type delayed struct {
 	w     *will
 }
 
+// delayWill sends the will of c after d, unless the client is back by then.
 func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	late := &delayed{c: c, w: w}
+	switch s := c.session; {
+	case b.sessions[c.clientID] != s: // the session has ended since
+		go b.sendWill(c, w)
+		return
+	case s.isOwned(): // the client is back since
+		return
+	}
 	late.timer = time.AfterFunc(d, func() {
 		b.mu.Lock()
 		mine := b.wills[c.clientID] == late
@@ -785,11 +830,29 @@ func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
 			delete(b.wills, c.clientID)
 		}
 		b.mu.Unlock()
-		if mine && !b.stopping.Load() {
+		if mine {
 			b.sendWill(c, w)
 		}
 	})
 	b.wills[c.clientID] = late
+}
+
+func (s *session) isOwned() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owner != nil
+}
+
+// sendWills sends the wills that wait: nobody will be there to send them later.
+func (b *Broker) sendWills() {
+	b.mu.Lock()
+	late := b.wills
+	b.wills = map[string]*delayed{}
+	b.mu.Unlock()
+	for _, l := range late {
+		l.timer.Stop()
+		b.sendWill(l.c, l.w)
+	}
 }
 
 // sendWill publishes the will of c. It was allowed at CONNECT; it is asked again.
@@ -798,14 +861,14 @@ func (b *Broker) sendWill(c *conn, w *will) {
 		b.refuse(c, refused{core.Publish, topic.Filter(w.m.Topic)}, sentence(err))
 		return
 	}
-	if w.m.Retain && !b.router.mayRetain(w.m.Topic, w.m.Payload) {
+	if w.m.Retain && !b.router.mayRetain(w.m) {
 		w.m.Retain = false
 	}
 	w.m.At = time.Now()
 	if w.expires > 0 {
 		w.m.props.Expires = w.m.At.Add(w.expires)
 	}
-	b.accepted(w.m, nil, nil)
+	b.accepted(w.m, nil)
 }
 
 // expired reports whether nobody came back in time, or within grace after it.
@@ -827,23 +890,55 @@ func (b *Broker) end(s *session) {
 	}
 }
 
-// endLocked forgets a session. b.mu is held.
+// endLocked forgets a session. Its will is due, and what a shared subscription
+// gave it alone goes to another member. b.mu is held.
 func (b *Broker) endLocked(s *session) {
 	delete(b.sessions, s.id)
 	s.usage.sessions--
+	if late := b.wills[s.id]; late != nil { // MQTT 5.0, section 3.1.3.2.2
+		late.timer.Stop()
+		delete(b.wills, s.id)
+		go b.sendWill(late.c, late.w)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	s.moved.Broadcast()
 	for _, sub := range s.subs {
+		s.usage.unfilter(sub)
 		b.router.unsubscribe(sub)
 	}
 	b.forgetUsage(s.account)
 	if s.kept {
 		b.journal.add(Entry{DropSession: s.id})
 	}
+	var shared []*owed
+	for _, o := range s.inflight {
+		if o.share != nil && !o.released {
+			shared = append(shared, o)
+		}
+	}
+	slices.SortFunc(shared, func(a, b *owed) int { return cmp.Compare(a.seq, b.seq) })
+	for _, o := range s.queue {
+		if o.share != nil && !o.released {
+			shared = append(shared, o)
+		}
+	}
+	if len(shared) > 0 {
+		go b.redistribute(shared)
+	}
 	clear(s.subs)
 	clear(s.inflight)
 	s.queue, s.due, s.bytes, s.flying = nil, nil, 0, 0
+}
+
+// redistribute gives what a member of shared subscriptions left behind to others.
+func (b *Broker) redistribute(left []*owed) {
+	b.journal.begin()
+	defer b.journal.end()
+	for _, o := range left {
+		b.router.redeliver(o.m, o.share, nil)
+	}
 }
 
 // recheck ends what the account may no longer have: everything where the
@@ -926,24 +1021,28 @@ func (s *session) seen(packet uint16) bool {
 	return ok
 }
 
-// receive remembers an inbound QoS 2 message until it is released, and returns
-// what the journal must store together with it.
-func (s *session) receive(packet uint16) []Entry {
+// receive remembers an inbound QoS 2 message of c until it is released, and
+// returns the journal position that stores it, or 0; and false where another
+// connection has the session now, on which the client sends it again.
+func (s *session) receive(c *conn, packet uint16) (at uint64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.owner != c {
+		return 0, false
+	}
 	s.received[packet] = struct{}{}
 	if s.expiry == 0 {
-		return nil
+		return 0, true
 	}
-	return []Entry{{PutReceived: &Received{s.id, packet}}}
+	return s.b.journal.add(Entry{PutReceived: &Received{s.id, packet}}), true
 }
 
-// release forgets an inbound QoS 2 message and returns the journal position
+// release forgets an inbound QoS 2 message of c and returns the journal position
 // that stores it, or 0, and whether there was one.
-func (s *session) release(packet uint16) (at uint64, known bool) {
+func (s *session) release(c *conn, packet uint16) (at uint64, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, known = s.received[packet]; !known {
+	if _, known = s.received[packet]; !known || s.owner != c {
 		return 0, false
 	}
 	delete(s.received, packet)
