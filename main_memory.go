@@ -17,25 +17,40 @@ const (
 	// retained messages are in use all the time, and must not cost five times
 	// their size.
 	garbage = 32 << 20
+	// quiet is how many seconds without a collection make a pause, and idle how
+	// many bytes are then worth giving back to the system.
+	quiet = 2
+	idle  = 8 << 20
 )
 
-// tuneMemory keeps the garbage collector between these bounds until ctx ends.
+// tuneMemory keeps the garbage collector between these bounds until ctx ends, and
+// gives memory back in a pause: on a lab PC other programs want it.
 func tuneMemory(ctx context.Context) {
 	now := most
 	debug.SetGCPercent(now)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	m := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	cycles, since := uint64(0), 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		metrics.Read(live)
-		if want := collectAt(live[0].Value.Uint64()); want != now {
+		metrics.Read(m)
+		live := m[0].Value.Uint64()
+		if want := collectAt(live); want != now {
 			now = want
 			debug.SetGCPercent(now)
+		}
+		if n := m[1].Value.Uint64(); n != cycles {
+			cycles, since = n, 0
+			continue
+		}
+		if since++; since >= quiet && m[2].Value.Uint64()+m[3].Value.Uint64() > live+idle {
+			debug.FreeOSMemory()
 		}
 	}
 }
