@@ -581,7 +581,7 @@ func TestStuckReader(t *testing.T) {
 	r.ok(r.dial(r.options("healthy"), &got).Subscribe("k", 1, nil))
 	p := r.dial(r.options("pub"), nil)
 	payload := bytes.Repeat([]byte("x"), 64<<10)
-	for range 200 { // 12 MB: more than every buffer on the way
+	for range 200 { // 12 MB: more than what is written ahead, for a reader that is slower than its publisher
 		r.ok(p.Publish("k", 1, false, payload))
 	}
 	eventually(t, func() (string, bool) { n := len(got.all()); return fmt.Sprint(n), n == 200 })

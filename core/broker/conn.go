@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -75,6 +76,7 @@ type conn struct {
 	will     *will     // guarded by mu
 	room     *sync.Cond
 	over     bool          // guarded by mu; done is closed
+	took     atomic.Int64  // when the network last took something, in Unix nanoseconds
 	done     chan struct{} // closed when nothing will be written any more
 }
 
@@ -114,6 +116,7 @@ var errClosed = errors.New("connection closed")
 func newConn(b *Broker, raw net.Conn) *conn {
 	c := &conn{Conn: raw, b: b, opened: time.Now(), maxPacket: MaxPacket * 2, done: make(chan struct{})}
 	c.room = sync.NewCond(&c.mu)
+	c.took.Store(c.opened.UnixNano())
 	_ = raw.SetDeadline(c.opened.Add(connectWithin)) // for writing too: TLS writes first
 	return c
 }
@@ -442,6 +445,9 @@ func (c *conn) flushNow() {
 	c.out = nil
 	c.mu.Unlock()
 	n := tryWrite(c.Conn, buf)
+	if n > 0 {
+		c.took.Store(time.Now().UnixNano())
+	}
 	c.mu.Lock()
 	c.waiting -= n
 	if n < len(buf) {
@@ -461,6 +467,11 @@ func (c *conn) flushNow() {
 	if blocked && c.session != nil {
 		c.session.pump()
 	}
+}
+
+// idle is how long the network has taken nothing of what waits.
+func (c *conn) idle() time.Duration {
+	return time.Duration(time.Now().UnixNano() - c.took.Load())
 }
 
 // written tells whoever waits for room that n bytes are gone, and reports whether
@@ -523,6 +534,9 @@ func (c *conn) send(buf []byte) error {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWithin))
 		n, err := c.Conn.Write(buf[:min(piece, len(buf))])
 		buf = buf[n:]
+		if n > 0 {
+			c.took.Store(time.Now().UnixNano())
+		}
 		c.mu.Lock()
 		c.waiting -= n
 		c.mu.Unlock()

@@ -195,8 +195,9 @@ func TestTenthStuck(t *testing.T) {
 						if err := b.Publish(ctx, core.Message{Topic: "k", Payload: make([]byte, size), QoS: qos, From: 'p'}); err != nil {
 							t.Fatal(err)
 						}
-						synctest.Wait()
+						time.Sleep(2 * stalled / messages) // in the time of the bubble: in the end it is called stuck
 					}
+					synctest.Wait()
 				}
 				publish(warm)
 				before := used()

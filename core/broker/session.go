@@ -17,9 +17,11 @@ import (
 const (
 	never  = math.MaxUint32 // seconds: a session that does not expire
 	window = 1024           // unacknowledged deliveries at once, unless the client wants fewer
-	// maxPassing is how many bytes may wait for a session that ends with its
-	// connection: who does not read now will not read later.
+	// maxPassing is how many bytes may wait for a client that has taken nothing
+	// for stalled, and whose session ends with its connection: who does not read
+	// now will not read later.
 	maxPassing = 512 << 10
+	stalled    = time.Second
 )
 
 // session is what the broker remembers of a client (MQTT 5.0, section 4.1).
@@ -179,7 +181,7 @@ func (b *Broker) open(c *conn, w *will, clean bool, expiry uint32, receiveMax ui
 	}
 	var old *conn
 	if s != nil {
-		over := clean || s.expiryNow() == 0 || s.expired(time.Now(), 0)
+		over := clean || s.expiryNow() == 0 || s.expired(time.Now(), 0) || !s.isOf(c.account.Version)
 		if old = s.detach(); over {
 			clash := s.clash
 			b.endLocked(s)
@@ -445,7 +447,7 @@ func (s *session) give(m *message, d *delivery, w *wakes) (at uint64, taken bool
 // maxQueue is how many bytes may wait. s.mu is held.
 func (s *session) maxQueue() int {
 	most := s.usage.limits().Queue
-	if s.expiry == 0 {
+	if s.expiry == 0 && s.bytes > maxPassing && s.conn != nil && s.conn.idle() > stalled {
 		most = min(most, maxPassing)
 	}
 	return most
@@ -837,6 +839,13 @@ func (b *Broker) delayWill(c *conn, w *will, d time.Duration) {
 	b.wills[c.clientID] = late
 }
 
+// isOf reports whether the session was opened by this version of its account.
+func (s *session) isOf(version int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version == version
+}
+
 func (s *session) isOwned() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -950,11 +959,11 @@ func (s *session) recheck() {
 		s.setConn(nil)
 		s.owner = nil
 		s.mu.Unlock()
+		s.b.end(s) // before its client can come back
 		if c != nil {
 			c.takeWill() // it was the right of an account that is no more
 			c.disconnect(packets.ErrNotAuthorized)
 		}
-		s.b.end(s)
 		s.b.cfg.Feed.Tell(core.ClientsChanged)
 		return
 	}
