@@ -48,6 +48,9 @@ type Account struct {
 	// open: password, secret, role, team, mount, disabled. It starts at 1.
 	Version int64
 	Created time.Time
+	// Until is when the access token ends that it signed in with; what was opened
+	// with that must end too. It is zero for a password, and never kept.
+	Until time.Time
 }
 
 // Title is the name a person reads: the label, or the name where there is none.

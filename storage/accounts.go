@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"homeroom/core"
+	"homeroom/core/accounts"
 	"homeroom/core/topic"
 )
 
@@ -65,11 +66,12 @@ func (db *DB) ReadAccounts(ctx context.Context, account func(core.Account, strin
 		})
 }
 
-// changeAccounts runs one statement after the other if revision is still the
-// present one, and core.ErrConflict otherwise. It returns the last ID.
-func (db *DB) changeAccounts(ctx context.Context, revision int64, statements ...statement) (id int64, err error) {
+// changeAccounts runs one statement after the other and keeps what the audit
+// says, if the revision is still the present one; otherwise it returns
+// core.ErrConflict. It returns the last ID.
+func (db *DB) changeAccounts(ctx context.Context, e accounts.Edit, statements ...statement) (id int64, err error) {
 	err = db.core.tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE account_revision SET n = n + 1 WHERE n = ?`, revision)
+		res, err := tx.ExecContext(ctx, `UPDATE account_revision SET n = n + 1 WHERE n = ?`, e.Revision)
 		if err != nil {
 			return err
 		}
@@ -83,8 +85,10 @@ func (db *DB) changeAccounts(ctx context.Context, revision int64, statements ...
 				return err
 			}
 		}
-		id, err = res.LastInsertId()
-		return err
+		if id, err = res.LastInsertId(); err != nil {
+			return err
+		}
+		return addAudit(ctx, tx, e.Audit...)
 	})
 	return id, err
 }
@@ -97,8 +101,8 @@ type statement struct {
 func do(sql string, args ...any) statement { return statement{sql, args} }
 
 // AddAccount implements accounts.Store.
-func (db *DB) AddAccount(ctx context.Context, revision int64, a core.Account, secret string) (core.AccountID, error) {
-	id, err := db.changeAccounts(ctx, revision, do(
+func (db *DB) AddAccount(ctx context.Context, e accounts.Edit, a core.Account, secret string) (core.AccountID, error) {
+	id, err := db.changeAccounts(ctx, e, do(
 		`INSERT INTO account (name, label, role, team, disabled, mounted, max_messages, max_bytes, max_connections, max_queue, max_packet, version, secret, created)
 			VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		a.Name, a.Label, a.Role, a.Team, a.Disabled, a.Mounted, a.Limits.Messages, a.Limits.Bytes, a.Limits.Connections, a.Limits.Queue, a.Limits.Packet,
@@ -107,8 +111,8 @@ func (db *DB) AddAccount(ctx context.Context, revision int64, a core.Account, se
 }
 
 // ChangeAccount implements accounts.Store.
-func (db *DB) ChangeAccount(ctx context.Context, revision int64, a core.Account, secret string) error {
-	_, err := db.changeAccounts(ctx, revision, do(
+func (db *DB) ChangeAccount(ctx context.Context, e accounts.Edit, a core.Account, secret string) error {
+	_, err := db.changeAccounts(ctx, e, do(
 		`UPDATE account SET label = ?, role = ?, team = nullif(?, ''), disabled = ?, mounted = ?,
 			max_messages = ?, max_bytes = ?, max_connections = ?, max_queue = ?, max_packet = ?,
 			version = ?, secret = coalesce(nullif(?, ''), secret) WHERE id = ?`,
@@ -118,28 +122,28 @@ func (db *DB) ChangeAccount(ctx context.Context, revision int64, a core.Account,
 }
 
 // RemoveAccount implements accounts.Store.
-func (db *DB) RemoveAccount(ctx context.Context, revision int64, id core.AccountID) error {
-	_, err := db.changeAccounts(ctx, revision,
+func (db *DB) RemoveAccount(ctx context.Context, e accounts.Edit, id core.AccountID) error {
+	_, err := db.changeAccounts(ctx, e,
 		do(`DELETE FROM access WHERE account = ?`, id),
 		do(`DELETE FROM account WHERE id = ?`, id))
 	return err
 }
 
 // AddTeam implements accounts.Store.
-func (db *DB) AddTeam(ctx context.Context, revision int64, t core.Team) error {
-	_, err := db.changeAccounts(ctx, revision, do(`INSERT INTO team (name, label) VALUES (?, ?)`, t.Name, t.Label))
+func (db *DB) AddTeam(ctx context.Context, e accounts.Edit, t core.Team) error {
+	_, err := db.changeAccounts(ctx, e, do(`INSERT INTO team (name, label) VALUES (?, ?)`, t.Name, t.Label))
 	return err
 }
 
 // ChangeTeam implements accounts.Store.
-func (db *DB) ChangeTeam(ctx context.Context, revision int64, t core.Team) error {
-	_, err := db.changeAccounts(ctx, revision, do(`UPDATE team SET label = ? WHERE name = ?`, t.Label, t.Name))
+func (db *DB) ChangeTeam(ctx context.Context, e accounts.Edit, t core.Team) error {
+	_, err := db.changeAccounts(ctx, e, do(`UPDATE team SET label = ? WHERE name = ?`, t.Label, t.Name))
 	return err
 }
 
 // RemoveTeam implements accounts.Store.
-func (db *DB) RemoveTeam(ctx context.Context, revision int64, name topic.ID) error {
-	_, err := db.changeAccounts(ctx, revision,
+func (db *DB) RemoveTeam(ctx context.Context, e accounts.Edit, name topic.ID) error {
+	_, err := db.changeAccounts(ctx, e,
 		do(`DELETE FROM access WHERE team = ?`, name),
 		do(`UPDATE account SET team = NULL, version = version + 1 WHERE team = ?`, name),
 		do(`DELETE FROM team WHERE name = ?`, name))
@@ -147,15 +151,15 @@ func (db *DB) RemoveTeam(ctx context.Context, revision int64, name topic.ID) err
 }
 
 // AddGrant implements accounts.Store.
-func (db *DB) AddGrant(ctx context.Context, revision int64, g core.Grant) (int64, error) {
-	return db.changeAccounts(ctx, revision, do(
+func (db *DB) AddGrant(ctx context.Context, e accounts.Edit, g core.Grant) (int64, error) {
+	return db.changeAccounts(ctx, e, do(
 		`INSERT INTO access (account, team, role, action, pattern) VALUES (nullif(?, 0), nullif(?, ''), nullif(?, ''), ?, ?)`,
 		g.Subject.Account, g.Subject.Team, g.Subject.Role, g.Action, g.Pattern))
 }
 
 // RemoveGrant implements accounts.Store.
-func (db *DB) RemoveGrant(ctx context.Context, revision, id int64) error {
-	_, err := db.changeAccounts(ctx, revision, do(`DELETE FROM access WHERE id = ?`, id))
+func (db *DB) RemoveGrant(ctx context.Context, e accounts.Edit, id int64) error {
+	_, err := db.changeAccounts(ctx, e, do(`DELETE FROM access WHERE id = ?`, id))
 	return err
 }
 
@@ -182,15 +186,11 @@ func (db *DB) AddRefusals(ctx context.Context, rs []core.Refusal) error {
 		}
 		defer add.Close()
 		for _, r := range rs {
-			words := make([]string, len(r.Say.Args))
-			for i, a := range r.Say.Args {
-				words[i] = fmt.Sprint(a)
-			}
-			args, err := json.Marshal(words)
+			args, err := words(r.Say)
 			if err != nil {
 				return err
 			}
-			if _, err := add.ExecContext(ctx, r.At.UnixMilli(), r.Count, r.Account, r.Name, r.Client, r.Addr, r.Say.Format, string(args), r.Action, r.Topic); err != nil {
+			if _, err := add.ExecContext(ctx, r.At.UnixMilli(), r.Count, r.Account, r.Name, r.Client, r.Addr, r.Say.Format, args, r.Action, r.Topic); err != nil {
 				return err
 			}
 		}
@@ -226,15 +226,30 @@ func (db *DB) Refusals(ctx context.Context, of []core.Account, limit int) (rs []
 	for rows.Next() {
 		var r core.Refusal
 		var at int64
-		var words string
-		if err := rows.Scan(&r.ID, &at, &r.Count, &r.Account, &r.Name, &r.Client, &r.Addr, &r.Say.Format, &words, &r.Action, &r.Topic); err != nil {
+		var args string
+		if err := rows.Scan(&r.ID, &at, &r.Count, &r.Account, &r.Name, &r.Client, &r.Addr, &r.Say.Format, &args, &r.Action, &r.Topic); err != nil {
 			return nil, err
 		}
 		r.At = time.UnixMilli(at)
-		if err := json.Unmarshal([]byte(words), &r.Say.Args); err != nil {
+		if err := readWords(args, &r.Say); err != nil {
 			return nil, fmt.Errorf("refusal %d: %w", r.ID, err)
 		}
 		rs = append(rs, r)
 	}
 	return rs, rows.Err()
+}
+
+// words is what fills a sentence, as a JSON array of strings.
+func words(s core.Sentence) (string, error) {
+	all := make([]string, len(s.Args))
+	for i, a := range s.Args {
+		all[i] = fmt.Sprint(a)
+	}
+	text, err := json.Marshal(all)
+	return string(text), err
+}
+
+// readWords is the way back.
+func readWords(text string, s *core.Sentence) error {
+	return json.Unmarshal([]byte(text), &s.Args)
 }

@@ -214,46 +214,47 @@ func TestAccountsAreConstrained(t *testing.T) {
 		return n
 	}
 	kit := core.Account{Name: "kit-1", Role: core.Kit, Version: 1}
-	if _, err := db.AddAccount(ctx, revision(), kit, "x"); err != nil {
+	if _, err := db.AddAccount(ctx, accounts.Edit{Revision: revision()}, kit, "x"); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.AddTeam(ctx, revision(), core.Team{Name: "blue"}); err != nil {
+	if err := db.AddTeam(ctx, accounts.Edit{Revision: revision()}, core.Team{Name: "blue"}); err != nil {
 		t.Fatal(err)
 	}
 	before := revision()
-	for name, change := range map[string]func(n int64, name topic.ID) error{
-		"account twice": func(n int64, _ topic.ID) error { _, err := db.AddAccount(ctx, n, kit, "x"); return err },
-		"account like a team": func(n int64, _ topic.ID) error {
-			_, err := db.AddAccount(ctx, n, core.Account{Name: "blue", Role: core.Kit}, "x")
+	said := []core.Audit{{At: time.Now(), Say: core.Say("no")}}
+	for name, change := range map[string]func(e accounts.Edit) error{
+		"account twice": func(e accounts.Edit) error { _, err := db.AddAccount(ctx, e, kit, "x"); return err },
+		"account like a team": func(e accounts.Edit) error {
+			_, err := db.AddAccount(ctx, e, core.Account{Name: "blue", Role: core.Kit}, "x")
 			return err
 		},
-		"team like an account": func(n int64, _ topic.ID) error { return db.AddTeam(ctx, n, core.Team{Name: "kit-1"}) },
-		"unknown team": func(n int64, _ topic.ID) error {
-			_, err := db.AddAccount(ctx, n, core.Account{Name: "x", Role: core.Kit, Team: "green"}, "x")
+		"team like an account": func(e accounts.Edit) error { return db.AddTeam(ctx, e, core.Team{Name: "kit-1"}) },
+		"unknown team": func(e accounts.Edit) error {
+			_, err := db.AddAccount(ctx, e, core.Account{Name: "x", Role: core.Kit, Team: "green"}, "x")
 			return err
 		},
-		"unknown role": func(n int64, _ topic.ID) error {
-			_, err := db.AddAccount(ctx, n, core.Account{Name: "x", Role: "admin"}, "x")
+		"unknown role": func(e accounts.Edit) error {
+			_, err := db.AddAccount(ctx, e, core.Account{Name: "x", Role: "admin"}, "x")
 			return err
 		},
-		"grant for nobody": func(n int64, _ topic.ID) error {
-			_, err := db.AddGrant(ctx, n, core.Grant{Action: core.Publish, Pattern: "#"})
+		"grant for nobody": func(e accounts.Edit) error {
+			_, err := db.AddGrant(ctx, e, core.Grant{Action: core.Publish, Pattern: "#"})
 			return err
 		},
-		"grant for two": func(n int64, _ topic.ID) error {
-			_, err := db.AddGrant(ctx, n, core.Grant{Subject: core.Subject{Role: core.Kit, Team: "blue"}, Action: core.Publish, Pattern: "#"})
+		"grant for two": func(e accounts.Edit) error {
+			_, err := db.AddGrant(ctx, e, core.Grant{Subject: core.Subject{Role: core.Kit, Team: "blue"}, Action: core.Publish, Pattern: "#"})
 			return err
 		},
 	} {
-		if err := change(before, ""); err == nil || errors.Is(err, core.ErrConflict) {
+		if err := change(accounts.Edit{Revision: before, Audit: said}); err == nil || errors.Is(err, core.ErrConflict) {
 			t.Errorf("%s: err = %v", name, err)
 		}
-		if err := change(before-1, ""); !errors.Is(err, core.ErrConflict) {
+		if err := change(accounts.Edit{Revision: before - 1, Audit: said}); !errors.Is(err, core.ErrConflict) {
 			t.Errorf("%s with an old revision: %v", name, err)
 		}
 	}
-	if revision() != before {
-		t.Error("a change that failed left something")
+	if all, err := db.Audit(ctx, 1); revision() != before || len(all) != 0 || err != nil {
+		t.Errorf("a change that failed left something: %v, %v", all, err)
 	}
 }
 
@@ -329,7 +330,7 @@ func BenchmarkReadAccounts(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := db.AddAccount(b.Context(), n, core.Account{Name: topic.ID(fmt.Sprint("a-", i)), Role: core.Kit, Version: 1}, "x"); err != nil {
+		if _, err := db.AddAccount(b.Context(), accounts.Edit{Revision: n}, core.Account{Name: topic.ID(fmt.Sprint("a-", i)), Role: core.Kit, Version: 1}, "x"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -46,6 +46,7 @@ type Accounts interface {
 	rooms.Teams
 	accounts.People
 	accounts.Rights
+	accounts.Phones
 }
 
 // screensOf returns the screens in the order of the navigation, and their names
@@ -56,7 +57,7 @@ func screensOf(p Parts, s *shell) ([]screen, []string) {
 		rooms.New(p.History, p.Accounts, s),
 		messages.New(p.Broker, p.History, s),
 		xray.New(p.Broker, s),
-		accounts.New(p.Accounts, p.Accounts, p.Addresses, func() core.Limits { return p.Settings.Settings().Limits }, s),
+		accounts.New(p.Accounts, p.Accounts, p.Accounts, p.Addresses, func() core.Limits { return p.Settings.Settings().Limits }, s),
 		settings.New(p.Settings, p.Info, s),
 	}, []string{"home", "rooms", "messages", "xray", "accounts", "settings"}
 }

@@ -81,6 +81,8 @@ func (*parts) ResetSecret(context.Context, core.AccountID) (string, error)   { r
 func (*parts) Remove(context.Context, core.AccountID) error                  { return nil }
 func (*parts) Refusals(int) []core.Refusal                                   { return nil }
 func (*parts) RefusalsOf(core.AccountID, int) []core.Refusal                 { return nil }
+func (*parts) Audit(int) []core.Audit                                        { return nil }
+func (*parts) CodeLeft(string) time.Duration                                 { return 0 }
 func (*parts) Disconnect(string) error                                       { return nil }
 func (*parts) Clients() []core.Client                                        { return nil }
 func (*parts) Watch(core.Watch)                                              {}
@@ -100,6 +102,10 @@ func (*parts) Trace(context.Context, core.Series, time.Time, time.Time, int) (co
 
 func (*parts) Authorize(_ core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
 	return f, nil
+}
+
+func (*parts) MakeCode(context.Context, core.AccountID, topic.ID) (string, time.Time, error) {
+	return "12345678", time.Time{}, nil
 }
 
 func (*parts) Add(_ context.Context, a core.Account, _ string) (core.Account, string, error) {

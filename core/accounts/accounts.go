@@ -37,14 +37,16 @@ const (
 
 // Store keeps what this package knows. Another process may use it too.
 //
-// Every change is made against a revision, a number that changes with each
-// change whoever makes it. A change whose revision is no longer the present
+// Every Edit is made against a revision, a number that changes with each
+// edit whoever makes it. An edit whose revision is no longer the present
 // one is not made and returns core.ErrConflict; nothing else does.
 type Store interface {
 	peopleStore
 	teamStore
 	grantStore
 	refusalStore
+	auditStore
+	tokenStore
 	// AccountsRevision returns the present revision; it is asked often.
 	AccountsRevision(ctx context.Context) (int64, error)
 	// ReadAccounts hands over everything that is kept, as of the revision it returns.
@@ -54,26 +56,34 @@ type Store interface {
 	InstallKey(ctx context.Context, purpose string) ([]byte, error)
 }
 
+// Edit goes with each change: the revision that it was made against, and what
+// the audit says about it, which is kept in the same transaction.
+type Edit struct {
+	Revision int64
+	Audit    []core.Audit
+}
+
 type peopleStore interface {
-	AddAccount(ctx context.Context, revision int64, a core.Account, secret string) (core.AccountID, error)
+	AddAccount(ctx context.Context, e Edit, a core.Account, secret string) (core.AccountID, error)
 	// ChangeAccount writes label, role, team, disabled, mounted, limits and
 	// version; and the secret, unless it is "".
-	ChangeAccount(ctx context.Context, revision int64, a core.Account, secret string) error
-	// RemoveAccount removes the account and its grants. Its ID is never used again.
-	RemoveAccount(ctx context.Context, revision int64, id core.AccountID) error
+	ChangeAccount(ctx context.Context, e Edit, a core.Account, secret string) error
+	// RemoveAccount removes the account, its grants and its families. Its ID is
+	// never used again.
+	RemoveAccount(ctx context.Context, e Edit, id core.AccountID) error
 }
 
 type teamStore interface {
-	AddTeam(ctx context.Context, revision int64, t core.Team) error
-	ChangeTeam(ctx context.Context, revision int64, t core.Team) error
+	AddTeam(ctx context.Context, e Edit, t core.Team) error
+	ChangeTeam(ctx context.Context, e Edit, t core.Team) error
 	// RemoveTeam removes the team and its grants. Its accounts stay, without
 	// a team and with a version raised by one.
-	RemoveTeam(ctx context.Context, revision int64, name topic.ID) error
+	RemoveTeam(ctx context.Context, e Edit, name topic.ID) error
 }
 
 type grantStore interface {
-	AddGrant(ctx context.Context, revision int64, g core.Grant) (id int64, err error)
-	RemoveGrant(ctx context.Context, revision int64, id int64) error
+	AddGrant(ctx context.Context, e Edit, g core.Grant) (id int64, err error)
+	RemoveGrant(ctx context.Context, e Edit, id int64) error
 }
 
 type refusalStore interface {
@@ -113,6 +123,8 @@ type Service struct {
 	throttle throttle
 	claim    claim
 	refused  refused
+	tokens   tokens
+	codes    codes
 }
 
 // Open reads everything from the store.
@@ -126,14 +138,17 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err := s.load(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.openTokens(ctx); err != nil {
+		return nil, err
+	}
 	if !s.Claimed() {
 		s.claim.code = randomCode()
 	}
 	return s, nil
 }
 
-// Run keeps what was refused, and follows the changes that other processes
-// make, until ctx ends.
+// Run keeps what was refused, follows the changes that other processes make,
+// and forgets what is too old, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -141,7 +156,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer flush.Stop()
 	forget := time.NewTicker(time.Minute)
 	defer forget.Stop()
-	var failing [2]bool
+	var failing [3]bool
 	report := func(i int, err error) {
 		if err != nil && !failing[i] && ctx.Err() == nil {
 			s.cfg.Log.Error("accounts", "err", err) // once: a full disk fails every second
@@ -160,6 +175,8 @@ func (s *Service) Run(ctx context.Context) error {
 			report(1, s.flush(ctx))
 		case <-forget.C:
 			s.throttle.forget()
+			s.codes.forget()
+			report(2, s.forgetTokens(ctx))
 		}
 	}
 }

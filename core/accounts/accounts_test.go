@@ -30,13 +30,15 @@ type memory struct {
 	teams    map[topic.ID]core.Team
 	grants   map[int64]core.Grant
 	refusals map[string]core.Refusal
+	families map[int64]Family
+	audit    []core.Audit  // oldest first
 	broken   error         // returned by whatever writes
 	hold     chan struct{} // where not nil, writing refusals takes from it twice
 }
 
 func newMemory() *memory {
 	s := &memory{revision: 1, people: map[core.AccountID]core.Account{}, secrets: map[core.AccountID]string{},
-		teams: map[topic.ID]core.Team{}, grants: map[int64]core.Grant{}, refusals: map[string]core.Refusal{}}
+		teams: map[topic.ID]core.Team{}, grants: map[int64]core.Grant{}, refusals: map[string]core.Refusal{}, families: map[int64]Family{}}
 	for _, g := range []core.Grant{ // as the migration does
 		{Subject: core.Subject{Role: core.Teacher}, Action: core.Publish, Pattern: "#"},
 		{Subject: core.Subject{Role: core.Teacher}, Action: core.Subscribe, Pattern: "#"},
@@ -53,15 +55,16 @@ func newMemory() *memory {
 	return s
 }
 
-func (s *memory) change(revision int64, do func()) error {
+func (s *memory) change(e Edit, do func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
 		return s.broken
 	}
-	if revision != s.revision {
+	if e.Revision != s.revision {
 		return core.ErrConflict
 	}
+	s.audit = append(s.audit, e.Audit...)
 	s.revision++
 	s.last++
 	do()
@@ -93,37 +96,38 @@ func (s *memory) InstallKey(context.Context, string) ([]byte, error) {
 	return []byte("0123456789abcdef0123456789abcdef"), nil
 }
 
-func (s *memory) AddAccount(_ context.Context, revision int64, a core.Account, secret string) (core.AccountID, error) {
-	err := s.change(revision, func() {
+func (s *memory) AddAccount(_ context.Context, e Edit, a core.Account, secret string) (core.AccountID, error) {
+	err := s.change(e, func() {
 		a.ID = core.AccountID(s.last)
 		s.people[a.ID], s.secrets[a.ID] = a, secret
 	})
 	return a.ID, err
 }
 
-func (s *memory) ChangeAccount(_ context.Context, revision int64, a core.Account, secret string) error {
-	return s.change(revision, func() {
+func (s *memory) ChangeAccount(_ context.Context, e Edit, a core.Account, secret string) error {
+	return s.change(e, func() {
 		s.people[a.ID], s.secrets[a.ID] = a, cmp.Or(secret, s.secrets[a.ID])
 	})
 }
 
-func (s *memory) RemoveAccount(_ context.Context, revision int64, id core.AccountID) error {
-	return s.change(revision, func() {
+func (s *memory) RemoveAccount(_ context.Context, e Edit, id core.AccountID) error {
+	return s.change(e, func() {
 		delete(s.people, id)
+		maps.DeleteFunc(s.families, func(_ int64, f Family) bool { return f.Account == id })
 		maps.DeleteFunc(s.grants, func(_ int64, g core.Grant) bool { return g.Subject.Account == id })
 	})
 }
 
-func (s *memory) AddTeam(_ context.Context, revision int64, t core.Team) error {
-	return s.change(revision, func() { s.teams[t.Name] = t })
+func (s *memory) AddTeam(_ context.Context, e Edit, t core.Team) error {
+	return s.change(e, func() { s.teams[t.Name] = t })
 }
 
-func (s *memory) ChangeTeam(_ context.Context, revision int64, t core.Team) error {
-	return s.change(revision, func() { s.teams[t.Name] = t })
+func (s *memory) ChangeTeam(_ context.Context, e Edit, t core.Team) error {
+	return s.change(e, func() { s.teams[t.Name] = t })
 }
 
-func (s *memory) RemoveTeam(_ context.Context, revision int64, name topic.ID) error {
-	return s.change(revision, func() {
+func (s *memory) RemoveTeam(_ context.Context, e Edit, name topic.ID) error {
+	return s.change(e, func() {
 		delete(s.teams, name)
 		maps.DeleteFunc(s.grants, func(_ int64, g core.Grant) bool { return g.Subject.Team == name })
 		for id, a := range s.people {
@@ -135,16 +139,16 @@ func (s *memory) RemoveTeam(_ context.Context, revision int64, name topic.ID) er
 	})
 }
 
-func (s *memory) AddGrant(_ context.Context, revision int64, g core.Grant) (int64, error) {
-	err := s.change(revision, func() {
+func (s *memory) AddGrant(_ context.Context, e Edit, g core.Grant) (int64, error) {
+	err := s.change(e, func() {
 		g.ID = s.last
 		s.grants[g.ID] = g
 	})
 	return g.ID, err
 }
 
-func (s *memory) RemoveGrant(_ context.Context, revision, id int64) error {
-	return s.change(revision, func() { delete(s.grants, id) })
+func (s *memory) RemoveGrant(_ context.Context, e Edit, id int64) error {
+	return s.change(e, func() { delete(s.grants, id) })
 }
 
 func (s *memory) AddRefusals(_ context.Context, rs []core.Refusal) error {
@@ -180,6 +184,56 @@ func (s *memory) Refusals(_ context.Context, of []core.Account, limit int) ([]co
 		})
 	})
 	return rs[:min(limit, len(rs))], nil
+}
+
+// write runs do as one transaction.
+func (s *memory) write(do func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		do()
+	}
+	return s.broken
+}
+
+func (s *memory) AddAudit(_ context.Context, a core.Audit) error {
+	return s.write(func() { s.audit = append(s.audit, a) })
+}
+
+func (s *memory) Audit(_ context.Context, limit int) ([]core.Audit, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.audit)
+	slices.Reverse(all)
+	return all[:min(limit, len(all))], nil
+}
+
+func (s *memory) Families(_ context.Context, family func(Family)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.families {
+		family(f)
+	}
+	return nil
+}
+
+func (s *memory) PutFamily(_ context.Context, f Family) error {
+	return s.write(func() { s.families[f.ID] = f })
+}
+
+func (s *memory) EndFamily(_ context.Context, id int64, a core.Audit) error {
+	return s.write(func() {
+		delete(s.families, id)
+		s.audit = append(s.audit, a)
+	})
+}
+
+func (s *memory) ForgetFamilies(_ context.Context, now time.Time) error {
+	return s.write(func() {
+		maps.DeleteFunc(s.families, func(_ int64, f Family) bool {
+			return !now.Before(f.Until) || s.people[f.Account].Version != f.Version
+		})
+	})
 }
 
 func open(t testing.TB, store *memory, change ...func(*Config)) *Service {

@@ -56,9 +56,9 @@ func (s *Service) add(ctx context.Context, a core.Account, password string, chec
 			return err
 		}
 		if len(v.members) >= MaxAccounts {
-			return core.Fail(core.ErrInvalid, "There are {n} accounts already, which is the most. Remove some first.", "n", MaxAccounts)
+			return full()
 		}
-		a.ID, err = s.cfg.Store.AddAccount(ctx, v.revision, a, hash)
+		a.ID, err = s.cfg.Store.AddAccount(ctx, v.edit(ctx, sayAdded(a)), a, hash)
 		return err
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Service) Change(ctx context.Context, a core.Account) error {
 		if m.Role != a.Role || m.Team != a.Team || m.Disabled != a.Disabled || m.Mounted != a.Mounted {
 			a.Version++
 		}
-		return s.cfg.Store.ChangeAccount(ctx, v.revision, a, "")
+		return s.cfg.Store.ChangeAccount(ctx, v.edit(ctx, sayChanged(m.Account, a)...), a, "")
 	})
 }
 
@@ -112,20 +112,25 @@ func (s *Service) SetPassword(ctx context.Context, id core.AccountID, password s
 	if err != nil {
 		return err
 	}
-	return s.setHash(ctx, id, hash)
+	return s.setHash(ctx, id, hash, func(name topic.ID) core.Sentence {
+		return core.Say("{name} has a new password", "name", name)
+	})
 }
 
 // ResetSecret gives the account a random secret and returns it; it is never
 // seen again. What the account has open ends.
 func (s *Service) ResetSecret(ctx context.Context, id core.AccountID) (secret string, err error) {
 	secret = randomSecret()
-	if err := s.setHash(ctx, id, s.sum(secret)); err != nil {
+	err = s.setHash(ctx, id, s.sum(secret), func(name topic.ID) core.Sentence {
+		return core.Say("{name} has a new secret", "name", name)
+	})
+	if err != nil {
 		return "", err
 	}
 	return secret, nil
 }
 
-func (s *Service) setHash(ctx context.Context, id core.AccountID, hash string) error {
+func (s *Service) setHash(ctx context.Context, id core.AccountID, hash string, say func(name topic.ID) core.Sentence) error {
 	return s.edit(ctx, func(v *view) error {
 		m := v.byID[id]
 		if m == nil {
@@ -133,7 +138,7 @@ func (s *Service) setHash(ctx context.Context, id core.AccountID, hash string) e
 		}
 		a := m.Account
 		a.Version++
-		return s.cfg.Store.ChangeAccount(ctx, v.revision, a, hash)
+		return s.cfg.Store.ChangeAccount(ctx, v.edit(ctx, say(a.Name)), a, hash)
 	})
 }
 
@@ -147,7 +152,7 @@ func (s *Service) Remove(ctx context.Context, id core.AccountID) error {
 		if err := v.notLast(m); err != nil {
 			return err
 		}
-		return s.cfg.Store.RemoveAccount(ctx, v.revision, id)
+		return s.cfg.Store.RemoveAccount(ctx, v.edit(ctx, core.Say("{name} was removed", "name", m.Name)), id)
 	})
 }
 
@@ -167,7 +172,7 @@ func (s *Service) AddTeam(ctx context.Context, t core.Team) error {
 		if len(v.teams) >= MaxTeams {
 			return core.Fail(core.ErrInvalid, "There are {n} teams already, which is the most. Remove some first.", "n", MaxTeams)
 		}
-		return s.cfg.Store.AddTeam(ctx, v.revision, t)
+		return s.cfg.Store.AddTeam(ctx, v.edit(ctx, core.Say("Team {team} was added", "team", t.Name)), t)
 	})
 }
 
@@ -177,10 +182,15 @@ func (s *Service) ChangeTeam(ctx context.Context, t core.Team) error {
 		return err
 	}
 	return s.edit(ctx, func(v *view) error {
-		if _, ok := v.byTeam[t.Name]; !ok {
+		old, ok := v.byTeam[t.Name]
+		if !ok {
 			return noTeam(t.Name)
 		}
-		return s.cfg.Store.ChangeTeam(ctx, v.revision, t)
+		var say []core.Sentence
+		if old.Label != t.Label {
+			say = append(say, sayLabel(t.Name, t.Label))
+		}
+		return s.cfg.Store.ChangeTeam(ctx, v.edit(ctx, say...), t)
 	})
 }
 
@@ -191,7 +201,7 @@ func (s *Service) RemoveTeam(ctx context.Context, name topic.ID) error {
 		if _, ok := v.byTeam[name]; !ok {
 			return noTeam(name)
 		}
-		return s.cfg.Store.RemoveTeam(ctx, v.revision, name)
+		return s.cfg.Store.RemoveTeam(ctx, v.edit(ctx, core.Say("Team {team} was removed", "team", name)), name)
 	})
 }
 
@@ -345,6 +355,10 @@ func checkLimits(l core.Limits) error {
 		return core.Fail(core.ErrInvalid, "A packet has {min} to {max} bytes. Use such a number, or 0 for the one in Settings.", "min", 1<<10, "max", 4<<20)
 	}
 	return nil
+}
+
+func full() error {
+	return core.Fail(core.ErrInvalid, "There are {n} accounts already, which is the most. Remove some first.", "n", MaxAccounts)
 }
 
 func notFound() error {

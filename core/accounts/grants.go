@@ -150,7 +150,7 @@ func (s *Service) Grant(ctx context.Context, g core.Grant) (core.Grant, error) {
 		if n >= MaxGrants {
 			return core.Fail(core.ErrInvalid, "There are {n} grants already, which is the most. Revoke some, or use one with a wildcard.", "n", n)
 		}
-		g.ID, err = s.cfg.Store.AddGrant(ctx, v.revision, g)
+		g.ID, err = s.cfg.Store.AddGrant(ctx, v.edit(ctx, v.sayGrant(g, true)), g)
 		return err
 	})
 	if err != nil {
@@ -182,7 +182,7 @@ func (s *Service) Revoke(ctx context.Context, id int64) error {
 	return s.edit(ctx, func(v *view) error {
 		for _, g := range v.grants {
 			if g.ID == id {
-				return s.cfg.Store.RemoveGrant(ctx, v.revision, id)
+				return s.cfg.Store.RemoveGrant(ctx, v.edit(ctx, v.sayGrant(g, false)), id)
 			}
 		}
 		return core.Fail(core.ErrNotFound, "This grant is gone already.")

@@ -41,11 +41,7 @@ func (s *Service) Refuse(r core.Refusal) {
 	if !s.view.Load().lacks(r.Account, r.Action, r.Topic) {
 		r.Action, r.Topic = "", ""
 	}
-	args := make([]any, len(r.Say.Args))
-	for i, a := range r.Say.Args {
-		args[i] = cut(fmt.Sprint(a), 256)
-	}
-	r.Say.Args = args
+	r.Say = tidy(r.Say)
 	if s.refused.add(r) {
 		s.cfg.Feed.Tell(core.RefusalsChanged)
 	}

@@ -20,7 +20,8 @@ import (
 // It fails with core.ErrDenied; an unknown name and a wrong secret get the same
 // answer after the same time. Whoever asks also says so with Refuse: only they
 // know the client. A client ID that is the name of another account, which could
-// take what is kept for that one, is core.ErrConflict.
+// take what is kept for that one, is core.ErrConflict. An MQTT client may send an
+// access token instead of its secret, and is let in until that ends.
 //
 // A random secret cannot be guessed, so the right one is never delayed,
 // whatever else goes on. While everything is open, a name that nobody has
@@ -41,6 +42,12 @@ func (s *Service) Authenticate(ctx context.Context, name, secret, client, addr s
 	if m != nil {
 		id = m.ID
 		right = subtle.ConstantTimeCompare([]byte(s.sum(secret)), []byte(m.secret)) == 1
+	}
+	var until time.Time
+	if !right && m != nil && client != "" && strings.Count(secret, ".") == 2 {
+		if a, end, err := s.VerifyToken(secret); err == nil && a.ID == id {
+			right, until = true, end
+		}
 	}
 	if !right {
 		if wait, byAddr := s.throttle.allow(id, name, addr); byAddr {
@@ -76,7 +83,9 @@ func (s *Service) Authenticate(ctx context.Context, name, secret, client, addr s
 		return core.Account{}, core.Fail(core.ErrConflict, "{name} connected with the client ID {other}, which belongs to the account {other}. Give {name} a client ID of its own, such as {name}.",
 			"name", m.Name, "other", other.Name)
 	}
-	return m.Account, nil
+	a := m.Account
+	a.Until = until
+	return a, nil
 }
 
 // same reports whether m still is what it was: its secret may have changed

@@ -125,6 +125,7 @@ type gate struct {
 	mu      sync.Mutex
 	version int64
 	limits  core.Limits // of every account
+	until   time.Time   // of every sign-in
 	deny    map[topic.Filter]bool
 	refused []core.Refusal
 }
@@ -135,7 +136,9 @@ func (g *gate) Authenticate(_ context.Context, name, secret, _, _ string) (core.
 	if secret != "right" || name == "" {
 		return core.Account{}, core.Fail(core.ErrDenied, "wrong name or password")
 	}
-	return g.account(core.AccountID(name[0]), topic.ID(name)), nil
+	a := g.account(core.AccountID(name[0]), topic.ID(name))
+	a.Until = g.until
+	return a, nil
 }
 
 // account is what there is to know of an account. g.mu is held.

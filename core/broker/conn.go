@@ -47,6 +47,7 @@ type conn struct {
 	after     uint64    // journal position that the next acknowledgement waits for
 	last      string    // topic of the previous PUBLISH
 	aliases   map[uint16]string
+	expires   *time.Timer // ends what an access token opened
 
 	// Set at CONNECT, on the reading goroutine, and read-only after:
 	clientID  string

@@ -39,7 +39,12 @@ var errDone = errors.New("disconnected")
 // run speaks MQTT with a client until either side ends it, and reports whether
 // the client said goodbye, so that its will is not published.
 func (c *conn) run() (clean bool) {
-	defer c.wakes.flush()
+	defer func() {
+		c.wakes.flush()
+		if c.expires != nil {
+			c.expires.Stop()
+		}
+	}()
 	f, err := c.next()
 	if err == nil {
 		err = c.connect(f)
@@ -159,6 +164,9 @@ func (c *conn) connect(f []byte) error {
 	}
 	c.session.attach(c, &c.wakes)
 	c.session.recheck() // accounts may have changed while it was let in
+	if end := c.account.Until; !end.IsZero() {
+		c.expires = time.AfterFunc(time.Until(end), func() { c.disconnect(packets.ErrNotAuthorized) })
+	}
 	c.b.cfg.Feed.Tell(core.ClientsChanged)
 	return nil
 }

@@ -188,6 +188,24 @@ func TestInside(t *testing.T) {
 	<-done
 }
 
+// TestTokenEnds lets a client in with a token, and ends its connection with that.
+func TestTokenEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bubble(t, &gate{until: time.Now().Add(10 * time.Minute)})
+		c := piped(t, b)
+		connect(t, c, "web", 5)
+		_ = c.SetReadDeadline(time.Time{})
+		began := time.Now()
+		rest, err := io.ReadAll(c)
+		if took := time.Since(began); err != nil || took < 10*time.Minute-time.Second || took > 10*time.Minute+2*lingerFor {
+			t.Errorf("ended after %v, %v", took, err)
+		}
+		if want := []byte{packets.Disconnect << 4, 2, packets.ErrNotAuthorized.Code, 0}; !bytes.Equal(rest, want) {
+			t.Errorf("told % x", rest)
+		}
+	})
+}
+
 // TestDisconnect ends one client's connection and says why.
 func TestDisconnect(t *testing.T) {
 	r := start(t, newMemory())

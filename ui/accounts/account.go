@@ -27,6 +27,7 @@ type accountTab struct {
 
 	add, several                 *fw.Button
 	edit, reset, disable, remove *fw.Button
+	phone                        *fw.Button // of students
 
 	detail, nothing fyne.CanvasObject
 	name, facts     *fw.Label
@@ -63,10 +64,11 @@ func newAccountTab(s *Screen, kits bool) *accountTab {
 	t.reset = fw.NewButtonWithIcon(reset, theme.ViewRefreshIcon(), t.resetIt)
 	t.disable = fw.NewButtonWithIcon(lang.L("Disable"), theme.MediaPauseIcon(), t.toggle)
 	t.remove = fw.NewButtonWithIcon(lang.L("Remove"), theme.DeleteIcon(), t.removeIt)
+	t.phone = fw.NewButtonWithIcon(lang.L("Sign in on a phone"), theme.LoginIcon(), t.showCode)
 	t.may, t.refused = container.New(layout.NewCustomPaddedVBoxLayout(0)), container.New(layout.NewCustomPaddedVBoxLayout(0))
 	t.detail = widget.Scroll(container.NewVBox(
 		container.New(layout.NewCustomPaddedVBoxLayout(0), t.name, t.facts),
-		container.NewGridWithColumns(2, t.edit, t.reset, t.disable, t.remove),
+		container.NewGridWithColumns(2, t.edit, t.reset, t.disable, t.remove), t.phone,
 		heading(lang.L("What it may do")), t.may,
 		heading(lang.L("Refused lately")), t.refused,
 	))
@@ -171,6 +173,7 @@ func (t *accountTab) drawDetail() {
 		t.disable.SetText(lang.L("Disable"))
 		t.disable.SetIcon(theme.MediaPauseIcon())
 	}
+	t.phone.Hidden = a.Role != core.Student || a.Disabled
 	t.may.RemoveAll()
 	if len(may) == 0 {
 		may = []string{lang.L("Nothing. Give it a team, or add a grant.")}
@@ -474,6 +477,13 @@ func explainMount(a core.Account) string {
 		return lang.L("Its {example} is {real} for everybody else. A full name such as {real} stays as it is.", "example", example, "real", real)
 	}
 	return lang.L("Its {example} is {example} for everybody. It has to write {real} for a topic of its team.", "example", example, "real", real)
+}
+
+// showCode shows a code with which a student's phone signs in.
+func (t *accountTab) showCode() {
+	if a, ok := t.account(); ok {
+		t.screen.showPhone(lang.L("Sign in on a phone"), lang.L("The phone signs in as {name}.", "name", a.Title()), a.ID, "")
+	}
 }
 
 func (t *accountTab) toggle() {

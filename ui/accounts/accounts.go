@@ -45,6 +45,8 @@ type Rights interface {
 	RefusalsOf(id core.AccountID, limit int) []core.Refusal
 	// Authorize returns nil if the account may do a to f.
 	Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error)
+	// Audit returns who changed what, newest first.
+	Audit(limit int) []core.Audit
 }
 
 // refusalsShown is how many refusals the detail of an account shows.
@@ -54,6 +56,7 @@ const refusalsShown = 10
 type Screen struct {
 	people    People
 	rights    Rights
+	phones    Phones
 	addresses func() core.Addresses
 	limits    func() core.Limits
 	shell     widget.Shell
@@ -65,11 +68,14 @@ type Screen struct {
 	kits    *accountTab
 	teams   *teamTab
 	grants  *grantTab
-	sheet   *sheet     // the dialog that is filled in, or nil
-	cards   *cardSheet // the credentials that are shown, or nil
+	changes *changeTab
+	sheet   *sheet      // the dialog that is filled in, or nil
+	cards   *cardSheet  // the credentials that are shown, or nil
+	phone   *phoneSheet // the one-time code that is shown, or nil
 
-	data data
-	look atomic.Int64 // the account whose refusals are read, or 0
+	data     data
+	look     atomic.Int64 // the account whose refusals are read, or 0
+	auditing atomic.Bool  // the audit is read
 }
 
 // data is what the screen shows.
@@ -81,6 +87,7 @@ type data struct {
 	limits    core.Limits // of accounts that have none of their own
 	refusals  []refusal   // of the account of, newest first
 	of        core.AccountID
+	audit     []core.Audit // newest first, as last read
 }
 
 // refusal is one that the detail of an account shows.
@@ -91,18 +98,20 @@ type refusal struct {
 
 // New returns the screen. addresses says how other machines reach this one,
 // limits what holds for accounts that have none of their own.
-func New(p People, r Rights, addresses func() core.Addresses, limits func() core.Limits, shell widget.Shell) *Screen {
-	s := &Screen{people: p, rights: r, addresses: addresses, limits: limits, shell: shell}
+func New(p People, r Rights, phones Phones, addresses func() core.Addresses, limits func() core.Limits, shell widget.Shell) *Screen {
+	s := &Screen{people: p, rights: r, phones: phones, addresses: addresses, limits: limits, shell: shell}
 	s.save = s.saveFile
 	s.persons = newAccountTab(s, false)
 	s.kits = newAccountTab(s, true)
 	s.teams = newTeamTab(s)
 	s.grants = newGrantTab(s)
+	s.changes = newChangeTab(s)
 	s.tabs = container.NewAppTabs(
 		container.NewTabItemWithIcon("", theme.AccountIcon(), s.persons.table.content),
 		container.NewTabItemWithIcon("", theme.ComputerIcon(), s.kits.table.content),
 		container.NewTabItemWithIcon("", theme.FolderIcon(), s.teams.table.content),
 		container.NewTabItemWithIcon("", theme.LoginIcon(), s.grants.table.content),
+		container.NewTabItemWithIcon("", theme.HistoryIcon(), s.changes.table.content),
 	)
 	s.tabs.OnSelected = func(*container.TabItem) { s.lookAt() }
 	s.nameTabs()
@@ -119,7 +128,7 @@ func (s *Screen) Icon() fyne.Resource { return theme.AccountIcon() }
 // Content is the screen.
 func (s *Screen) Content() fyne.CanvasObject { return s.content }
 
-// Open shows what path says: "people", "kits", "teams" or "grants", and where
+// Open shows what path says: "people", "kits", "teams", "grants" or "changes", and where
 // the name of an account or a team follows, as in "kits/kit-1", that one.
 // "allow/7/publish/blue/lamp" is the sheet that gives account 7 that grant.
 func (s *Screen) Open(path string) {
@@ -128,7 +137,7 @@ func (s *Screen) Open(path string) {
 		s.allow(name)
 		return
 	}
-	i := slices.Index([]string{"people", "kits", "teams", "grants"}, part)
+	i := slices.Index([]string{"people", "kits", "teams", "grants", "changes"}, part)
 	if i < 0 {
 		return
 	}
@@ -151,12 +160,17 @@ func (s *Screen) Open(path string) {
 	}
 }
 
-// Back closes the dialog that is filled in. It reports whether there was one.
+// Back closes the dialog that is filled in, or the one-time code. It reports
+// whether there was one.
 func (s *Screen) Back() bool {
-	if s.sheet == nil {
+	switch {
+	case s.sheet != nil:
+		s.sheet.close()
+	case s.phone != nil:
+		s.phone.dialog.Hide()
+	default:
 		return false
 	}
-	s.sheet.close()
 	return true
 }
 
@@ -174,7 +188,7 @@ func (s *Screen) allow(what string) {
 		return
 	}
 	d := s.read() // the screen may never have been loaded
-	d.of, d.refusals = s.data.of, s.data.refusals
+	d.of, d.refusals, d.audit = s.data.of, s.data.refusals, s.data.audit
 	s.show(d)
 	s.tabs.SelectIndex(3)
 	s.grants.open(core.Grant{Subject: core.Subject{Account: core.AccountID(id)}, Action: core.Action(parts[1]), Pattern: parts[2]})
@@ -206,7 +220,16 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 			d.refusals = append(d.refusals, refusal{r, missing})
 		}
 	}
-	return func() { s.show(d) }, nil
+	audit := s.auditing.Load()
+	if audit {
+		d.audit = s.rights.Audit(auditShown)
+	}
+	return func() {
+		if !audit {
+			d.audit = s.data.audit
+		}
+		s.show(d)
+	}, nil
 }
 
 func (s *Screen) show(d data) {
@@ -216,6 +239,10 @@ func (s *Screen) show(d data) {
 	s.kits.show()
 	s.teams.show()
 	s.grants.show()
+	s.changes.show()
+	if s.phone != nil {
+		s.phone.tick()
+	}
 }
 
 // subjectOrder sorts grants to roles before those to teams and to accounts.
@@ -237,6 +264,7 @@ func (s *Screen) nameTabs() {
 			kits++
 		}
 	}
+	s.tabs.Items[4].Text = lang.L("Changes")
 	for i, t := range []struct {
 		name string
 		n    int
@@ -248,7 +276,8 @@ func (s *Screen) nameTabs() {
 	}
 }
 
-// lookAt makes the next Load read the refusals of the account that is shown.
+// lookAt makes the next Load read what is shown: the refusals of an account, or
+// the audit.
 func (s *Screen) lookAt() {
 	var id core.AccountID
 	switch s.tabs.SelectedIndex() {
@@ -257,7 +286,9 @@ func (s *Screen) lookAt() {
 	case 1:
 		id = s.kits.selected()
 	}
-	if core.AccountID(s.look.Swap(int64(id))) != id {
+	audit := s.tabs.SelectedIndex() == 4
+	other := s.auditing.Swap(audit) != audit
+	if core.AccountID(s.look.Swap(int64(id))) != id || other {
 		s.shell.Refresh()
 	}
 }

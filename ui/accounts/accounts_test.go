@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/test"
 	fw "fyne.io/fyne/v2/widget"
 
@@ -34,6 +35,10 @@ type register struct {
 	refusals  map[core.AccountID][]core.Refusal
 	passwords map[core.AccountID]string
 	granted   map[topic.Filter]bool // what everybody may do
+	audit     []core.Audit
+	codes     map[string]time.Time // until when each is good
+	codeOf    string               // whom the newest is for
+	pages     []string             // addresses of the page
 	last      int64
 	fail      error // of whatever is asked for next
 	after     int   // how often it works before
@@ -159,9 +164,22 @@ func (r *register) RefusalsOf(id core.AccountID, limit int) []core.Refusal {
 	return r.refusals[id][:min(limit, len(r.refusals[id]))]
 }
 
+func (r *register) Audit(limit int) []core.Audit { return r.audit[:min(limit, len(r.audit))] }
+
+func (r *register) MakeCode(_ context.Context, account core.AccountID, team topic.ID) (string, time.Time, error) {
+	if err := r.problem(); err != nil {
+		return "", time.Time{}, err
+	}
+	code, until := fmt.Sprintf("code%04d", len(r.codes)), time.Now().Add(5*time.Minute)
+	r.codes[code], r.codeOf = until, fmt.Sprintf("%d %s", account, team)
+	return code, until, nil
+}
+
+func (r *register) CodeLeft(code string) time.Duration { return max(0, time.Until(r.codes[code])) }
+
 // class is a register with a teacher, two students, two teams and three kits.
 func class(t *testing.T) *register {
-	r := &register{passwords: map[core.AccountID]string{}, refusals: map[core.AccountID][]core.Refusal{}}
+	r := &register{passwords: map[core.AccountID]string{}, refusals: map[core.AccountID][]core.Refusal{}, codes: map[string]time.Time{}}
 	r.teams = []core.Team{{Name: "red"}, {Name: "blue", Label: "파랑"}}
 	for _, a := range []core.Account{
 		{Name: "prof", Label: "Mme Lefèvre", Role: core.Teacher},
@@ -190,7 +208,9 @@ func class(t *testing.T) *register {
 func open(t *testing.T, r *register) (*Screen, *widgettest.Shell) {
 	t.Helper()
 	shell := widgettest.New(t)
-	s := New(r, r, func() core.Addresses { return core.Addresses{MQTT: []string{"192.168.1.20:1884", "10.0.0.1:1884"}} }, core.DefaultLimits, shell)
+	s := New(r, r, r, func() core.Addresses {
+		return core.Addresses{MQTT: []string{"192.168.1.20:1884", "10.0.0.1:1884"}, Page: r.pages}
+	}, core.DefaultLimits, shell)
 	shell.Win.SetContent(s.Content())
 	shell.Win.Resize(fyne.NewSize(1180, 760))
 	reload(t, s)
@@ -830,6 +850,118 @@ func TestSheetKeys(t *testing.T) {
 	}
 }
 
+// TestPhone shows codes for a student and a team, until they are used or too old.
+func TestPhone(t *testing.T) {
+	r := class(t)
+	r.pages = []string{"http://192.168.1.20:8080/", "http://10.0.0.1:8080/"}
+	s, shell := open(t, r)
+	for id, want := range map[string]bool{"2": true, "1": false} { // Ana, and the teacher
+		s.persons.table.choose(id)
+		if s.persons.phone.Visible() != want {
+			t.Errorf("account %s: the button shows %v", id, !want)
+		}
+	}
+	s.persons.table.choose("2")
+	test.Tap(s.persons.phone)
+	if r.codeOf != "2 " || s.phone.address() != "http://192.168.1.20:8080/#code=code0000" {
+		t.Errorf("a code for %q at %q", r.codeOf, s.phone.address())
+	}
+	for _, want := range []string{"code 0000", "http://192.168.1.20:8080/", "For one phone, good for 5:00", "signs in as Ana"} {
+		if !strings.Contains(says(t, shell), want) {
+			t.Errorf("it lacks %q:\n%s", want, says(t, shell))
+		}
+	}
+	if n := len(inDialog[*canvas.Image](t, shell)); n == 0 {
+		t.Error("no QR code")
+	}
+	r.codes["code0000"] = time.Now().Add(64 * time.Second)
+	reload(t, s)
+	if !strings.Contains(says(t, shell), "good for 1:04") {
+		t.Errorf("later:\n%s", says(t, shell))
+	}
+	delete(r.codes, "code0000") // used
+	reload(t, s)
+	if text := says(t, shell); !strings.Contains(text, "A phone signed in with this code") || strings.Contains(text, "code 0000") {
+		t.Errorf("used:\n%s", text)
+	}
+	r.codes["another"] = time.Time{}
+	press(t, shell, "Another code")
+	if !strings.Contains(says(t, shell), "code 0001") {
+		t.Errorf("the next:\n%s", says(t, shell))
+	}
+	s.phone.until = time.Now()
+	r.codes["code0001"] = time.Now()
+	reload(t, s)
+	if !strings.Contains(says(t, shell), "too old") {
+		t.Errorf("after five minutes:\n%s", says(t, shell))
+	}
+	press(t, shell, "Done")
+	closed(t, shell)
+	reload(t, s) // nothing is left to be drawn
+	if s.phone != nil || s.Back() {
+		t.Error("the code is remembered")
+	}
+
+	r.pages = nil
+	reload(t, s)
+	s.teams.table.choose("blue")
+	test.Tap(s.teams.phone)
+	if text := says(t, shell); r.codeOf != "0 blue" || !strings.Contains(text, "blue-phone") || !strings.Contains(text, "파랑") || !strings.Contains(text, "no network") {
+		t.Errorf("a code for %q:\n%s", r.codeOf, text)
+	}
+	if !s.Back() {
+		t.Error("Escape does not close it")
+	}
+	closed(t, shell)
+	r.fail = core.Fail(core.ErrConflict, "no")
+	test.Tap(s.teams.phone)
+	if shell.Err == nil || s.phone != nil {
+		t.Errorf("err = %v", shell.Err)
+	}
+	closed(t, shell)
+}
+
+func TestChanges(t *testing.T) {
+	r := class(t)
+	at := time.Date(2026, 3, 2, 9, 41, 5, 0, time.Local)
+	r.audit = []core.Audit{
+		{ID: 9, At: at, Account: 1, Name: "prof", Say: core.Say("{name} was disabled", "name", "ana")},
+		{ID: 8, At: at.Add(-time.Hour), Account: 77, Name: "gone", Say: core.Say("{name} was enabled", "name", "ana")},
+		{ID: 7, At: at.Add(-24 * time.Hour), Say: core.Say("Team {team} was added", "team", "blue")},
+	}
+	s, shell := open(t, r)
+	if len(s.changes.table.lines) != 0 {
+		t.Error("it is read though nobody looks")
+	}
+	before := shell.Reloads
+	s.Open("changes")
+	if shell.Reloads == before {
+		t.Error("it is not asked for")
+	}
+	reload(t, s)
+	var words []string
+	for _, l := range s.changes.table.shown {
+		words = append(words, strings.Join(l.cells, " | "))
+	}
+	if got, want := strings.Join(words, "\n"), "2026-03-02 09:41:05 | Mme Lefèvre (prof) | ana was disabled\n2026-03-02 08:41:05 | gone | ana was enabled\n2026-03-01 09:41:05 | this PC | Team blue was added"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	s.changes.table.choose("8")
+	if !s.changes.detail.Visible() || s.changes.what.Text != "ana was enabled" || s.changes.who.Text != "gone · 2026-03-02 08:41:05" {
+		t.Errorf("detail %q, %q", s.changes.what.Text, s.changes.who.Text)
+	}
+	s.changes.table.search.SetText("disabled ana")
+	if len(s.changes.table.shown) != 1 {
+		t.Errorf("found %v", s.changes.table.shown)
+	}
+	s.Open("people") // what was read stays, and is not read again
+	r.audit = nil
+	reload(t, s)
+	if len(s.changes.table.lines) != 3 || s.tabs.Items[4].Text != "Changes" {
+		t.Errorf("%d rows in %q", len(s.changes.table.lines), s.tabs.Items[4].Text)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	s, _ := open(t, class(t))
 	s.kits.table.search.SetText("nothing like it")
@@ -1091,7 +1223,7 @@ func TestAllow(t *testing.T) {
 	filled()
 	press(t, shell, "Cancel")
 
-	fresh := New(r, r, func() core.Addresses { return core.Addresses{} }, core.DefaultLimits, shell) // from another screen, never loaded
+	fresh := New(r, r, r, func() core.Addresses { return core.Addresses{} }, core.DefaultLimits, shell) // from another screen, never loaded
 	for _, odd := range []string{"allow", "allow/", "allow/5/publish", "allow/x/publish/a"} {
 		fresh.Open(odd)
 		closed(t, shell)

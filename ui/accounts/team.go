@@ -23,6 +23,7 @@ type teamTab struct {
 	table  *table
 
 	add, edit, remove *fw.Button
+	phone             *fw.Button
 	detail, nothing   fyne.CanvasObject
 	name, facts       *fw.Label
 	members           *fyne.Container
@@ -38,10 +39,11 @@ func newTeamTab(s *Screen) *teamTab {
 	t.facts = widget.Muted("")
 	t.edit = fw.NewButtonWithIcon(lang.L("Change"), theme.DocumentCreateIcon(), t.change)
 	t.remove = fw.NewButtonWithIcon(lang.L("Remove"), theme.DeleteIcon(), t.removeIt)
+	t.phone = fw.NewButtonWithIcon(lang.L("Sign in on a phone"), theme.LoginIcon(), t.showCode)
 	t.members = container.New(layout.NewCustomPaddedVBoxLayout(0))
 	t.detail = widget.Scroll(container.NewVBox(
 		container.New(layout.NewCustomPaddedVBoxLayout(0), t.name, t.facts),
-		container.NewGridWithColumns(2, t.edit, t.remove),
+		container.NewGridWithColumns(2, t.edit, t.remove), t.phone,
 		heading(lang.L("Members")), t.members))
 	t.detail.Hide()
 	t.nothing = widget.Empty(theme.FolderIcon(), lang.L("No team chosen"), lang.L("Choose a row to see who is in the team."), nil)
@@ -159,6 +161,13 @@ func (t *teamTab) change() {
 		sh.run(func(ctx context.Context) error { return s.rights.ChangeTeam(ctx, team) },
 			func() { s.shell.Tell(lang.L("{name} was changed", "name", team.Title())) })
 	}, label)
+}
+
+// showCode shows a code with which a phone of the team signs in.
+func (t *teamTab) showCode() {
+	if team, ok := t.team(); ok {
+		t.screen.showPhone(lang.L("Sign in on a phone"), lang.L("The phone signs in as {name}, an account that the phones of team {team} share.", "name", team.Name+"-phone", "team", team.Title()), 0, team.Name)
+	}
 }
 
 func (t *teamTab) removeIt() {
