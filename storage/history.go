@@ -11,6 +11,7 @@ import (
 
 	"homeroom/core"
 	"homeroom/core/history"
+	"homeroom/core/topic"
 )
 
 const (
@@ -61,6 +62,13 @@ func (s *seriesIDs) drop(names []core.Series) {
 	for _, name := range names {
 		delete(s.ids, name)
 	}
+}
+
+// forget makes all be read anew.
+func (s *seriesIDs) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.ids)
 }
 
 // LoadHistory implements history.Store.
@@ -155,7 +163,7 @@ func (db *DB) WriteHistory(ctx context.Context, b history.Batch) (history.Writte
 	err := db.history.tx(ctx, func(tx *sql.Tx) error {
 		w.tx = tx
 		for _, write := range []func(context.Context, history.Batch) error{
-			w.forget, w.describe, w.meet, w.chunks, w.rollups, w.texts, w.days,
+			w.forget, w.leave, w.move, w.describe, w.meet, w.chunks, w.rollups, w.texts, w.days,
 		} {
 			if err := write(ctx, b); err != nil {
 				return err
@@ -169,6 +177,9 @@ func (db *DB) WriteHistory(ctx context.Context, b history.Batch) (history.Writte
 		return history.Written{}, err
 	}
 	db.ids.drop(b.Forget)
+	if len(b.Drop) > 0 || b.Move != (history.Move{}) {
+		db.ids.forget()
+	}
 	db.ids.put(w.found)
 	return w.result, nil
 }
@@ -226,6 +237,78 @@ func (w *historyWriter) forget(ctx context.Context, b history.Batch) error {
 	return nil
 }
 
+// under selects the series that come from the topic ?1 and those below it.
+const under = "(name = ?1 OR name >= ?1 || '/' AND name < ?1 || '0' OR name >= ?1 || '#' AND name < ?1 || '$')"
+
+func (w *historyWriter) leave(ctx context.Context, b history.Batch) error {
+	for _, n := range b.Drop {
+		for _, q := range []string{
+			"DELETE FROM chunk WHERE series IN (SELECT id FROM series WHERE " + under + ")",
+			"DELETE FROM rollup WHERE series IN (SELECT id FROM series WHERE " + under + ")",
+			"DELETE FROM text WHERE series IN (SELECT id FROM series WHERE " + under + ")",
+			"DELETE FROM series WHERE " + under,
+		} {
+			if _, err := w.tx.ExecContext(ctx, q, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *historyWriter) move(ctx context.Context, b history.Batch) error {
+	if b.Move == (history.Move{}) {
+		return nil
+	}
+	type row struct {
+		id   int64
+		name string
+	}
+	var rows []row
+	if err := each(ctx, w.tx, "SELECT id, name FROM series WHERE "+under, func(r *sql.Rows) error {
+		var next row
+		err := r.Scan(&next.id, &next.name)
+		rows = append(rows, next)
+		return err
+	}, b.Move.From); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		name := string(b.Move.To) + r.name[len(b.Move.From):]
+		var there int64
+		err := w.tx.QueryRowContext(ctx, "SELECT id FROM series WHERE name = ?", name).Scan(&there)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			_, err = w.tx.ExecContext(ctx, "UPDATE series SET name = ? WHERE id = ?", name, r.id)
+		case err == nil:
+			err = w.join(ctx, r.id, there)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join makes the series with row number id a part of another.
+func (w *historyWriter) join(ctx context.Context, id, there int64) error {
+	for _, q := range []string{
+		"UPDATE chunk SET series = ?2 WHERE series = ?1",
+		"UPDATE text SET series = ?2 WHERE series = ?1",
+		"INSERT INTO rollup (series, level, start, first, last, min, max, sum, n, end) " +
+			"SELECT ?2, level, start, first, last, min, max, sum, n, end FROM rollup WHERE series = ?1 " + addRollup,
+		"DELETE FROM rollup WHERE series = ?1",
+		`UPDATE series SET (label, unit, keep_days) = (SELECT label, unit, keep_days FROM series WHERE id = ?1)
+			WHERE id = ?2 AND label = '' AND unit = '' AND keep_days = 0`,
+		"DELETE FROM series WHERE id = ?1",
+	} {
+		if _, err := w.tx.ExecContext(ctx, q, id, there); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *historyWriter) describe(ctx context.Context, b history.Batch) error {
 	for name, d := range b.Describe {
 		_, err := w.tx.ExecContext(ctx, `INSERT INTO series (name, label, unit, keep_days) VALUES (?, ?, ?, ?)
@@ -259,15 +342,17 @@ func (w *historyWriter) chunks(ctx context.Context, b history.Batch) error {
 		})
 }
 
-func (w *historyWriter) rollups(ctx context.Context, b history.Batch) error {
-	// The sum stays finite: an infinity and its opposite would make it NULL.
-	return w.insert(ctx, len(b.Rollups), 10,
-		"INSERT INTO rollup (series, level, start, first, last, min, max, sum, n, end)",
-		`ON CONFLICT DO UPDATE SET
+// addRollup adds a roll-up to the one that is there. The sum stays finite: an
+// infinity and its opposite would make it NULL.
+const addRollup = `ON CONFLICT DO UPDATE SET
 			end = CASE WHEN excluded.last >= last THEN excluded.end ELSE end END,
 			first = min(first, excluded.first), last = max(last, excluded.last),
 			min = min(min, excluded.min), max = max(max, excluded.max),
-			sum = max(min(sum + excluded.sum, 1.7976931348623157e308), -1.7976931348623157e308), n = n + excluded.n`,
+			sum = max(min(sum + excluded.sum, 1.7976931348623157e308), -1.7976931348623157e308), n = n + excluded.n`
+
+func (w *historyWriter) rollups(ctx context.Context, b history.Batch) error {
+	return w.insert(ctx, len(b.Rollups), 10,
+		"INSERT INTO rollup (series, level, start, first, last, min, max, sum, n, end)", addRollup,
 		func(row []any, i int) ([]any, error) {
 			r := &b.Rollups[i]
 			id, err := w.id(ctx, r.Series)
@@ -438,6 +523,13 @@ func (db *DB) ReadTexts(ctx context.Context, q history.TextQuery, text func(hist
 		return nil
 	}
 	return explain(db.history.path, err)
+}
+
+// CountReadings implements history.Store.
+func (db *DB) CountReadings(ctx context.Context, n topic.Name) (count int64, err error) {
+	err = db.history.read.QueryRowContext(ctx, "SELECT (SELECT coalesce(sum(n), 0) FROM chunk WHERE series IN (SELECT id FROM series WHERE "+under+
+		")) + (SELECT count(*) FROM text WHERE series IN (SELECT id FROM series WHERE "+under+"))", n).Scan(&count)
+	return count, explain(db.history.path, err)
 }
 
 // TrimHistory implements history.Store. It works in small transactions, so

@@ -53,7 +53,7 @@ func (h *History) Export(ctx context.Context, w io.Writer, o ExportOptions) erro
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"time", "topic", "leaf", "value", "unit"}) // Flush below says what went wrong
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if o.Filter != "" && !o.Filter.Match(name.Topic()) {
+		if hidden(name) || o.Filter != "" && !o.Filter.Match(name.Topic()) {
 			continue
 		}
 		e := exporter{h: h, w: out, zone: o.Zone, series: name,

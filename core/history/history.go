@@ -55,25 +55,27 @@ type History struct {
 	flushing sync.Mutex
 
 	mu       sync.Mutex
-	seq      uint64                     // guarded by mu; position of the newest change
-	series   map[core.Series]*series    // guarded by mu
-	recent   *list.List                 // guarded by mu; *series, newest change first
-	topics   map[topic.Name]*topicEntry // guarded by mu
-	byChange *list.List                 // guarded by mu; *topicEntry, newest change first
-	bytes    int                        // guarded by mu; of topics
-	ring     ring                       // guarded by mu
-	fresh    []core.Series              // guarded by mu; whose description is not known
-	dirty    []*series                  // guarded by mu; whose open chunk is not written
-	closed   []*chunk                   // guarded by mu; full and not written, oldest first
-	texts    []Text                     // guarded by mu; not written, oldest first
-	unsaved  int                        // guarded by mu; bytes of closed and texts
-	lastID   int64                      // guarded by mu; of a chunk
-	lastText int64                      // guarded by mu; ID of a text
-	days     []int64                    // guarded by mu; on which something was recorded, in order
-	day      int64                      // guarded by mu; of the newest reading
-	newDays  []int64                    // guarded by mu; not written
-	dropped  uint64                     // guarded by mu
-	size     int64                      // guarded by mu
+	seq      uint64                        // guarded by mu; position of the newest change
+	series   map[core.Series]*series       // guarded by mu
+	named    map[topic.Name]int            // guarded by mu; how many of series come from a topic
+	recent   *list.List                    // guarded by mu; *series, newest change first
+	gone     map[core.Series]*list.Element // guarded by mu; in recent, to tell that they have another name
+	topics   map[topic.Name]*topicEntry    // guarded by mu
+	byChange *list.List                    // guarded by mu; *topicEntry, newest change first
+	bytes    int                           // guarded by mu; of topics
+	ring     ring                          // guarded by mu
+	fresh    []core.Series                 // guarded by mu; whose description is not known
+	dirty    []*series                     // guarded by mu; whose open chunk is not written
+	closed   []*chunk                      // guarded by mu; full and not written, oldest first
+	texts    []Text                        // guarded by mu; not written, oldest first
+	unsaved  int                           // guarded by mu; bytes of closed and texts
+	lastID   int64                         // guarded by mu; of a chunk
+	lastText int64                         // guarded by mu; ID of a text
+	days     []int64                       // guarded by mu; on which something was recorded, in order
+	day      int64                         // guarded by mu; of the newest reading
+	newDays  []int64                       // guarded by mu; not written
+	dropped  uint64                        // guarded by mu
+	size     int64                         // guarded by mu
 	keep     struct {
 		days  int
 		bytes int64
@@ -116,7 +118,9 @@ func Open(ctx context.Context, cfg Config) (*History, error) {
 		cfg:      cfg,
 		wake:     make(chan struct{}, 1),
 		series:   map[core.Series]*series{},
+		named:    map[topic.Name]int{},
 		recent:   list.New(),
+		gone:     map[core.Series]*list.Element{},
 		topics:   map[topic.Name]*topicEntry{},
 		byChange: list.New(),
 	}
@@ -137,8 +141,7 @@ func Open(ctx context.Context, cfg Config) (*History, error) {
 func (h *History) restore(stored Stored) {
 	h.seq++
 	s := &series{name: stored.Series, Description: stored.Description, changed: h.seq}
-	s.place = h.recent.PushFront(s)
-	h.series[s.name] = s
+	h.add(s)
 	for _, c := range slices.Backward(stored.Chunks) {
 		rs, err := unpack(nil, c.Packed)
 		if err != nil {
@@ -200,20 +203,45 @@ func (h *History) seriesNamed(name core.Series) *series {
 	s := h.series[name]
 	if s == nil {
 		s = &series{name: name}
-		s.place = h.recent.PushFront(s)
-		h.series[name] = s
+		h.add(s)
 		if len(h.fresh) < maxSeries {
 			h.fresh = append(h.fresh, name)
 		}
-		if h.recent.Len() > maxSeries {
-			old := h.recent.Back().Value.(*series)
-			h.close(old)
-			h.recent.Remove(old.place)
-			old.place = nil
-			delete(h.series, old.name)
-		}
 	}
 	return s
+}
+
+// add makes s the first in memory, and the last has to go where there are too
+// many. Callers hold h.mu.
+func (h *History) add(s *series) {
+	if e := h.gone[s.name]; e != nil {
+		h.recent.Remove(e)
+		delete(h.gone, s.name)
+	}
+	s.place = h.recent.PushFront(s)
+	h.series[s.name] = s
+	h.named[s.name.Topic()]++
+	if h.recent.Len() > maxSeries {
+		old := h.recent.Back().Value.(*series)
+		if h.series[old.name] == old {
+			h.close(old)
+			h.remove(old)
+		} else {
+			h.recent.Remove(h.gone[old.name])
+			delete(h.gone, old.name)
+		}
+	}
+}
+
+// remove takes s out of memory. Callers hold h.mu.
+func (h *History) remove(s *series) {
+	h.recent.Remove(s.place)
+	s.place = nil
+	delete(h.series, s.name)
+	n := s.name.Topic()
+	if h.named[n]--; h.named[n] == 0 {
+		delete(h.named, n)
+	}
 }
 
 // record adds a reading to a series. Callers hold h.mu.

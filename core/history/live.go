@@ -9,7 +9,8 @@ import (
 
 // Live returns the series that changed after the position since (0: all that
 // have a reading), newest change first, and the position to ask from next. A
-// row whose newest reading has no time says that the series was forgotten. At
+// row whose newest reading has no time says that the series was forgotten, or
+// has another name. Hidden series (see Move) are left out. At
 // most 20,000 series are in memory; the one that has not changed for longest goes.
 func (h *History) Live(since uint64) (rows []core.Live, now uint64) {
 	h.mu.Lock()
@@ -20,7 +21,7 @@ func (h *History) Live(since uint64) (rows []core.Live, now uint64) {
 		if s.changed <= since {
 			break
 		}
-		if since == 0 && s.newest.At.IsZero() {
+		if since == 0 && s.newest.At.IsZero() || hidden(s.name) {
 			continue
 		}
 		changed = append(changed, s)
@@ -43,15 +44,22 @@ func (s *series) sparkline() []core.Reading {
 	if s.spark == nil {
 		return nil
 	}
-	p := s.spark
-	rs := make([]core.Reading, p.n)
+	rs := make([]core.Reading, 0, s.spark.n)
 	kind := s.newest.Kind
 	if kind == core.Text {
 		kind = core.Number
 	}
+	for _, r := range s.spark.readings() {
+		rs = append(rs, core.Reading{At: time.UnixMilli(r.ms), Kind: kind, Value: r.v})
+	}
+	return rs
+}
+
+// readings returns what p holds, oldest first.
+func (p *spark) readings() []reading {
+	rs := make([]reading, p.n)
 	for i := range rs {
-		r := p.at[(p.next-p.n+i+sparkLength)%sparkLength]
-		rs[i] = core.Reading{At: time.UnixMilli(r.ms), Kind: kind, Value: r.v}
+		rs[i] = p.at[(p.next-p.n+i+sparkLength)%sparkLength]
 	}
 	return rs
 }
@@ -67,7 +75,9 @@ func (h *History) Topics(since uint64) (rows []core.TopicState, now uint64) {
 		if t.changed <= since {
 			break
 		}
-		rows = append(rows, t.TopicState)
+		if !hidden(t.Last.Topic) {
+			rows = append(rows, t.TopicState)
+		}
 	}
 	return rows, h.seq
 }
@@ -86,9 +96,7 @@ func (h *History) noteTopic(m core.Message) *topicEntry {
 	t.Size = len(m.Payload)
 	t.Count++
 	t.Last = cut(m, maxPayload)
-	h.bytes -= t.cost
-	t.cost = perTopic + len(m.Topic) + len(m.Client) + len(t.Last.Payload)
-	h.bytes += t.cost
+	h.weigh(t)
 	for h.bytes > maxTopics && h.byChange.Len() > 1 {
 		old := h.byChange.Back().Value.(*topicEntry)
 		h.byChange.Remove(old.place)
@@ -96,6 +104,13 @@ func (h *History) noteTopic(m core.Message) *topicEntry {
 		h.bytes -= old.cost
 	}
 	return t
+}
+
+// weigh counts what t costs now. Callers hold h.mu.
+func (h *History) weigh(t *topicEntry) {
+	h.bytes -= t.cost
+	t.cost = perTopic + len(t.Last.Topic) + len(t.Last.Client) + len(t.Last.Payload)
+	h.bytes += t.cost
 }
 
 // cut returns m with at most n bytes of its payload, and does not hold on to the rest.

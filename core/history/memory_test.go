@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"homeroom/core"
+	"homeroom/core/topic"
 )
 
 // memory is a Store without a disk. Its zero value is ready.
@@ -91,6 +92,8 @@ func (m *memory) ReadTexts(_ context.Context, q TextQuery, text func(Text) bool)
 	}
 	return nil
 }
+
+func (m *memory) CountReadings(context.Context, topic.Name) (int64, error) { return 0, nil }
 
 func (m *memory) TrimHistory(_ context.Context, t Trim) (int64, error) {
 	m.mu.Lock()

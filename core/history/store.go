@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"homeroom/core"
+	"homeroom/core/topic"
 )
 
 // Store keeps the history. Times are milliseconds since 1970, UTC.
@@ -21,6 +22,9 @@ type Store interface {
 	// ReadTexts calls text for the texts of a series at q.From or later and
 	// before q.To, in order of time, until it returns false.
 	ReadTexts(ctx context.Context, q TextQuery, text func(Text) (more bool)) error
+	// CountReadings returns how many readings are kept of the series that come
+	// from under and the topics below it.
+	CountReadings(ctx context.Context, under topic.Name) (int64, error)
 	// TrimHistory removes what is too old or too much and returns the size
 	// of the file in bytes.
 	TrimHistory(ctx context.Context, t Trim) (size int64, err error)
@@ -78,7 +82,17 @@ type Batch struct {
 	Days     []int64       // days since 1970 on which this was recorded
 	Describe map[core.Series]core.Description
 	Forget   []core.Series // their readings go, before anything else is written
+	// Drop is topic names: the series that come from them and from the topics
+	// below go, with what was said about them.
+	Drop []topic.Name
+	Move Move
 }
+
+// Move gives the series that come from From and the topics below it the names
+// that they have at To. Where there is a series of that name, both become one,
+// and what was said about that one counts. Neither is below the other. The zero
+// Move moves nothing.
+type Move struct{ From, To topic.Name }
 
 // Written is the state of the store after a Batch.
 type Written struct {
