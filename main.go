@@ -30,6 +30,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run without a window."`
 	Account accountCmd `cmd:"" help:"Add, list and change accounts; also while Homeroom runs."`
 	History historyCmd `cmd:"" help:"Readings."`
+	Plan    planCmd    `cmd:"" help:"Designed topics; also while Homeroom runs."`
 	Cert    certCmd    `cmd:"" help:"Print how kits recognise this Homeroom over TLS: the pin, and the CA certificate."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -21,6 +23,8 @@ import (
 	"homeroom/core/broker"
 	"homeroom/core/gateway"
 	"homeroom/core/history"
+	"homeroom/core/plan"
+	"homeroom/core/topic"
 	"homeroom/core/trust"
 	"homeroom/storage"
 )
@@ -37,6 +41,7 @@ type program struct {
 	trust    *trust.Authority // nil without TLS
 	noTLS    error            // why there is none though there should be
 	broker   *broker.Broker
+	plan     *plan.Service
 	gateway  *gateway.Gateway
 }
 
@@ -70,11 +75,18 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 		return nil, err
 	}
 	p.history.SetKeep(s.KeepDays, s.KeepBytes)
-	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: p.accounts, Store: p.db, Sink: p.history.Record, Feed: &p.feed, Log: log, Version: version}
+	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: gate{p.accounts}, Store: p.db, Sink: p.record, Feed: &p.feed, Log: log, Version: version}
 	if err = p.openBroker(ctx, cfg, l); err != nil {
 		return nil, err
 	}
-	p.gateway, err = gateway.Open(gateway.Config{Addr: cmp.Or(l.HTTP, s.HTTP), Authority: p.accounts, Claims: p.accounts, Values: p.history, Page: page.Files,
+	p.plan, err = plan.Open(ctx, plan.Config{Store: p.db, Readings: p.history, Arrivals: p.history, Broker: p.broker, Authority: p.accounts, Feed: &p.feed, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	p.gateway, err = gateway.Open(gateway.Config{Addr: cmp.Or(l.HTTP, s.HTTP), Version: version, Page: page.Files,
+		Authority: p.accounts, Tokens: p.accounts, Codes: p.accounts, Claims: p.accounts, Accounts: p.accounts, Records: p.accounts,
+		Plan: p.plan, Values: p.history, Readings: readings{p.history, p.db}, Broker: p.broker, XRay: p.broker, Settings: p.settings.Settings,
+		Bus: p.broker, Feed: &p.feed, Known: p.plan.Known, Snippets: p.snippet,
 		Words:  func(l string) map[string]string { return lang.Table(lang.Closest(l)) },
 		Say:    func(l string, s core.Sentence) string { return lang.Closest(l).Say(s) },
 		Refuse: p.accounts.Refuse, Open: l.Open, Log: log})
@@ -95,9 +107,45 @@ func (p *program) run(ctx context.Context) error {
 		g.Add("trust", p.trust.Run)
 	}
 	g.Add("broker", p.broker.Run)
+	g.Add("plan", p.plan.Run)
 	g.Add("gateway", p.gateway.Run)
 	err := g.Run(ctx)
 	return errors.Join(err, p.close())
+}
+
+// readings is the history for the web door.
+type readings struct {
+	*history.History
+	db *storage.DB
+}
+
+// Descriptions returns what was said about every series.
+func (r readings) Descriptions(ctx context.Context) (map[core.Series]core.Description, error) {
+	return r.db.SeriesNames(ctx)
+}
+
+// ExportCSV writes the readings of the topics that f selects.
+func (r readings) ExportCSV(ctx context.Context, w io.Writer, f topic.Filter, from, to time.Time) error {
+	return r.Export(ctx, w, history.ExportOptions{Filter: f, From: from, To: to})
+}
+
+// gate is the accounts for the broker, where the program itself may publish too.
+type gate struct{ *accounts.Service }
+
+// Authorize lets core.Program publish what it is called; nobody signs in as that.
+func (g gate) Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic.Filter, error) {
+	if id == core.Program && a == core.Publish {
+		return f, nil
+	}
+	return g.Service.Authorize(id, a, f)
+}
+
+// record takes in what was published. What the program publishes is no news: it
+// puts a retained message where its topic is now.
+func (p *program) record(m core.Message) {
+	if m.From != core.Program {
+		p.history.Record(m)
+	}
 }
 
 // close lets go of what open took. Parts that ran have closed already.
@@ -190,6 +238,9 @@ func (s *settings) Settings() core.Settings {
 // SetSettings keeps and applies settings.
 func (s *settings) SetSettings(ctx context.Context, now core.Settings) error {
 	if err := s.p.db.SaveSettings(ctx, now); err != nil {
+		return err
+	}
+	if err := s.p.accounts.Note(ctx, core.Say("The settings were changed.")); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -3,5 +3,5 @@ package page
 
 import "embed"
 
-//go:embed index.html page.js page.css
+//go:embed *.html *.js *.css *.json *.svg
 var Files embed.FS

@@ -9,14 +9,12 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,43 +25,45 @@ import (
 )
 
 const (
-	maxBody     = 16 << 10
-	maxSparks   = 1000 // an answer with more values has no sparklines
-	maxLives    = 2    // answers made at once; the others wait
-	maxRefusals = 50
+	maxBody  = 2 << 20 // of the largest request, which publishes; most may be less
+	maxLives = 2       // large answers made at once; the others wait
 )
 
-// Authority decides who is there and what they may read.
+// Authority decides who is there and what they may do.
 type Authority interface {
 	Authenticate(ctx context.Context, name, secret, client, addr string) (core.Account, error)
-	Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic.Filter, error)
+	Account(id core.AccountID) (core.Account, bool)
+	// Authorize returns the real name of what the account calls f, and nil if it may do that.
+	Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error)
 	Current(id core.AccountID, version int64) bool
-	RefusalsOf(id core.AccountID, limit int) []core.Refusal
-}
-
-// Claims makes the first teacher.
-type Claims interface {
-	Claimed() bool
-	ClaimWithCode(ctx context.Context, code, name, label, password string) (core.Account, error)
-}
-
-// Values is what kits said last.
-type Values interface {
-	Live(since uint64) (rows []core.Live, now uint64)
 }
 
 // Config is everything a Gateway needs.
 type Config struct {
 	Addr      string // "127.0.0.1:0" picks a free port
+	Version   string // of the program
 	Authority Authority
+	Tokens    Tokens
+	Codes     Codes
 	Claims    Claims
+	Accounts  Accounts
+	Records   Records
+	Plan      Plan
+	Broker    Broker
+	Bus       Bus
+	Feed      *core.Feed
+	Known     func(topic.Name) bool // which topics are designed or were published to
+	XRay      XRay
 	Values    Values
+	Readings  Readings
+	Snippets  Snippets
 	Page      fs.FS // index.html and what it needs
+	Settings  func() core.Settings
 	// Words returns the translations of a language by English sentence.
 	Words func(language string) map[string]string
 	// Say puts a sentence into a language.
 	Say func(language string, s core.Sentence) string
-	// Refuse keeps a refused sign-in for the people it concerns.
+	// Refuse keeps what was refused for the people it concerns.
 	Refuse func(core.Refusal)
 	// Open lets everybody in as core.Anyone.
 	Open bool
@@ -75,7 +75,8 @@ type Gateway struct {
 	cfg      Config
 	listen   net.Listener
 	sessions sessions
-	lives    chan struct{} // holds a token for each answer being made
+	lives    chan struct{} // holds a token for each large answer being made
+	rooms    *rooms        // nil without a Bus
 	close    sync.Once
 }
 
@@ -112,6 +113,10 @@ func (g *Gateway) Close() (err error) {
 
 // Run serves until ctx ends.
 func (g *Gateway) Run(ctx context.Context) error {
+	var sockets sync.WaitGroup
+	defer sockets.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	srv := &http.Server{
 		Handler:           g.handler(),
 		ReadHeaderTimeout: 3 * time.Second,
@@ -122,6 +127,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
+	sockets.Go(func() { g.keepSockets(ctx) })
 	stop := context.AfterFunc(ctx, func() {
 		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -139,27 +145,53 @@ func (g *Gateway) Run(ctx context.Context) error {
 // the requests.
 func (g *Gateway) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(g.cfg.Page))
+	page := http.FileServerFS(g.cfg.Page)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			g.noRoute(mux, w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /words", g.words)
-	mux.HandleFunc("GET /api/v1/me", g.api(g.me))
-	mux.HandleFunc("POST /api/v1/claim", g.api(g.claim))
-	mux.HandleFunc("POST /api/v1/sessions", g.api(g.signIn))
-	mux.HandleFunc("DELETE /api/v1/sessions", g.api(g.signOut))
-	mux.HandleFunc("GET /api/v1/live", g.api(g.live))
-	mux.HandleFunc("GET /api/v1/refusals", g.api(g.refusals))
-	origin := http.NewCrossOriginProtection().Handler(mux)
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) { g.noRoute(mux, w, r) })
+	g.rest(mux)
+	g.sockets(mux)
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.fail(w, r, core.Fail(core.ErrDenied, "This request came from another web site, so it was refused. Open the page by the address that Homeroom shows."))
+	}))
+	// MaxBytesHandler, not MaxBytesReader: with r.Body replaced, the server would
+	// not know that a body was left unread, and take the rest for a request.
+	guarded := http.MaxBytesHandler(origin.Handler(mux), maxBody)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		if !ourHost(r.Host) {
-			http.Error(w, "Open the page by the address that Homeroom shows.", http.StatusMisdirectedRequest)
+			g.fail(w, r, core.Fail(errHost, "This address is not one of Homeroom's. Open the page by the address that Homeroom shows."))
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		origin.ServeHTTP(w, r)
+		guarded.ServeHTTP(w, r)
 	})
+}
+
+// noRoute answers a request that no route takes: 405 where the path is right.
+func (g *Gateway) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allow []string
+	for _, method := range []string{"DELETE", "GET", "PATCH", "POST", "PUT"} {
+		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(other); pattern != "/api/" && (pattern != "/" || method == "GET") {
+			allow = append(allow, method)
+		}
+	}
+	if allow == nil {
+		g.fail(w, r, core.Fail(core.ErrNotFound, "There is nothing at {path}. Look at /docs for what there is.", "path", cut(r.URL.Path)))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	g.fail(w, r, core.Fail(errMethod, "{path} does not take {method}. Use {methods}, or look at /docs.", "path", cut(r.URL.Path), "method", cut(r.Method), "methods", strings.Join(allow, ", ")))
 }
 
 // ourHost reports whether a Host header may be ours: an address, a name of the
@@ -173,196 +205,4 @@ func ourHost(hostport string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	return host == "localhost" || strings.HasSuffix(host, ".local") || net.ParseIP(host) != nil ||
 		host != "" && !strings.ContainsAny(host, ".:")
-}
-
-// request is one call of the API. Who is zero where nobody is signed in.
-type request struct {
-	*http.Request
-	w   http.ResponseWriter
-	who core.AccountID
-}
-
-// api answers with what fn returns as JSON, or with its error (RFC 9457).
-func (g *Gateway) api(fn func(*request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		req := &request{Request: r, w: w, who: g.sessions.account(r, g.cfg.Authority.Current)}
-		if g.cfg.Open && req.who == 0 {
-			req.who = core.Anyone
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		answer, err := fn(req)
-		if err != nil {
-			g.fail(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer)
-	}
-}
-
-// fail answers with a problem that says what to do, in the reader's language.
-func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, detail := http.StatusInternalServerError, ""
-	switch {
-	case errors.Is(err, core.ErrDenied):
-		status = http.StatusForbidden
-	case errors.Is(err, core.ErrNotFound):
-		status = http.StatusNotFound
-	case errors.Is(err, core.ErrConflict):
-		status = http.StatusConflict
-	case errors.Is(err, core.ErrInvalid):
-		status = http.StatusBadRequest
-	}
-	var p *core.Problem
-	if errors.As(err, &p) {
-		detail = g.cfg.Say(r.Header.Get("Accept-Language"), p.Sentence)
-	}
-	if status == http.StatusInternalServerError {
-		g.cfg.Log.Error("request failed", "path", r.URL.Path, "err", err)
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "title": http.StatusText(status), "detail": detail})
-}
-
-func (g *Gateway) words(w http.ResponseWriter, r *http.Request) {
-	table := g.cfg.Words(r.URL.Query().Get("language"))
-	if table == nil {
-		table = map[string]string{}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(table)
-}
-
-func (g *Gateway) me(r *request) (any, error) {
-	return map[string]any{"claimed": g.cfg.Claims.Claimed() || g.cfg.Open, "signedIn": r.who != 0, "open": g.cfg.Open}, nil
-}
-
-type credentials struct {
-	Name     string `json:"name"`
-	Password string `json:"password"`
-	Label    string `json:"label"` // claim only
-	Code     string `json:"code"`  // claim only
-}
-
-func (r *request) credentials() (c credentials, err error) {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if d.Decode(&c) != nil {
-		return c, core.Fail(core.ErrInvalid, "The request could not be read. Reload the page and try again.")
-	}
-	return c, nil
-}
-
-func (g *Gateway) claim(r *request) (any, error) {
-	c, err := r.credentials()
-	if err != nil {
-		return nil, err
-	}
-	a, err := g.cfg.Claims.ClaimWithCode(r.Context(), c.Code, c.Name, c.Label, c.Password)
-	if err != nil {
-		return nil, err
-	}
-	g.sessions.start(r.w, a)
-	return map[string]any{"name": a.Name}, nil
-}
-
-func (g *Gateway) signIn(r *request) (any, error) {
-	c, err := r.credentials()
-	if err != nil {
-		return nil, err
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return nil, core.ErrDenied
-	}
-	a, err := g.cfg.Authority.Authenticate(r.Context(), c.Name, c.Password, "", host)
-	if err != nil {
-		var p *core.Problem
-		if errors.As(err, &p) {
-			g.cfg.Refuse(core.Refusal{At: time.Now(), Count: 1, Name: strings.ToValidUTF8(c.Name[:min(len(c.Name), 64)], ""), Client: "page", Addr: host, Say: p.Sentence})
-		}
-		return nil, err
-	}
-	g.sessions.start(r.w, a)
-	return map[string]any{"name": a.Name}, nil
-}
-
-func (g *Gateway) signOut(r *request) (any, error) {
-	g.sessions.end(r.w, r.Request)
-	return map[string]any{}, nil
-}
-
-// row is one series as the page shows it.
-type row struct {
-	Series string    `json:"series"`
-	Label  string    `json:"label,omitempty"`
-	Unit   string    `json:"unit,omitempty"`
-	Kind   string    `json:"kind"`
-	Number float64   `json:"number"`
-	Text   string    `json:"text,omitempty"`
-	At     time.Time `json:"at"`
-	Spark  []float64 `json:"spark,omitempty"`
-}
-
-var errSignIn = core.Fail(core.ErrDenied, "Sign in first.")
-
-// live returns the series that changed since a position and that the account
-// may read.
-func (g *Gateway) live(r *request) (any, error) {
-	if r.who == 0 {
-		return nil, errSignIn
-	}
-	since, err := strconv.ParseUint(r.URL.Query().Get("since"), 10, 64)
-	if err != nil {
-		since = 0
-	}
-	select {
-	case g.lives <- struct{}{}:
-		defer func() { <-g.lives }()
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
-	changed, now := g.cfg.Values.Live(since)
-	rows := []row{}
-	for _, l := range changed {
-		name := topic.Filter(l.Series.Topic())
-		if real, err := g.cfg.Authority.Authorize(r.who, core.Subscribe, name); err != nil || real != name {
-			continue
-		}
-		x := row{Series: string(l.Series), Label: l.Label, Unit: l.Unit, Kind: kindName(l.Newest.Kind), Number: l.Newest.Value, Text: l.Newest.Text, At: l.Newest.At}
-		if len(changed) <= maxSparks {
-			for _, s := range l.Spark {
-				x.Spark = append(x.Spark, s.Value)
-			}
-		}
-		rows = append(rows, x)
-	}
-	return map[string]any{"now": strconv.FormatUint(now, 10), "time": time.Now(), "rows": rows}, nil
-}
-
-func kindName(k core.Kind) string {
-	switch k {
-	case core.Number:
-		return "number"
-	case core.Boolean:
-		return "boolean"
-	}
-	return "text"
-}
-
-func (g *Gateway) refusals(r *request) (any, error) {
-	if r.who == 0 {
-		return nil, errSignIn
-	}
-	type refusal struct {
-		At    time.Time `json:"at"`
-		Count int       `json:"count"`
-		Say   string    `json:"say"`
-	}
-	all := []refusal{}
-	for _, x := range g.cfg.Authority.RefusalsOf(r.who, maxRefusals) {
-		all = append(all, refusal{x.At, x.Count, g.cfg.Say(r.Header.Get("Accept-Language"), x.Say)})
-	}
-	return all, nil
 }

@@ -5,90 +5,47 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"homeroom/core"
-	"homeroom/core/topic"
 )
 
-// school is an Authority with one student of team blue, and Claims and Values.
-type school struct {
-	mu      sync.Mutex
-	claimed bool
-	version int64
-	rows    []core.Live
-	refused []core.Refusal
+func config(s *school) Config {
+	return Config{Addr: "127.0.0.1:0", Version: "1.2.3", Authority: s, Tokens: s, Codes: s, Claims: s, Accounts: s, Records: s, Plan: s, Broker: s, XRay: s,
+		Values: values{s}, Readings: past{s}, Open: s.open, Refuse: s.Refuse, Known: s.Known, Log: slog.New(slog.DiscardHandler), Feed: &core.Feed{},
+		Settings: core.DefaultSettings,
+		Page:     fstest.MapFS{"index.html": {Data: []byte("<h1>page</h1>")}},
+		Words:    func(l string) map[string]string { return map[string]string{"Sign in": "Anmelden " + l} },
+		Say:      func(l string, x core.Sentence) string { return l + ": " + x.String() }}
 }
 
-func (s *school) Authenticate(_ context.Context, name, secret, _, _ string) (core.Account, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if name != "ana" || secret != "right" {
-		return core.Account{}, core.Fail(core.ErrDenied, "Wrong name or password.")
-	}
-	return core.Account{ID: 1, Name: "ana", Version: s.version}, nil
-}
-
-func (s *school) Authorize(id core.AccountID, _ core.Action, f topic.Filter) (topic.Filter, error) {
-	if id == core.Anyone || id == 1 && topic.Filter("blue/#").Covers(f) {
-		return f, nil
-	}
-	return f, core.ErrDenied
-}
-
-func (s *school) Current(_ core.AccountID, version int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return version == s.version
-}
-
-func (s *school) RefusalsOf(id core.AccountID, _ int) []core.Refusal {
-	return []core.Refusal{{At: time.UnixMilli(0), Count: 2, Account: id, Say: core.Say("{name} may not", "name", "<b>ana</b>")}}
-}
-
-func (s *school) Claimed() bool { return s.claimed }
-
-func (s *school) ClaimWithCode(_ context.Context, code, name, _, _ string) (core.Account, error) {
-	if s.claimed {
-		return core.Account{}, core.ErrConflict
-	}
-	if code != "12345678" {
-		return core.Account{}, core.Fail(core.ErrDenied, "Wrong code.")
-	}
-	s.claimed = true
-	return core.Account{ID: 2, Name: topic.ID(name), Version: s.version}, nil
-}
-
-func (s *school) Live(since uint64) ([]core.Live, uint64) {
-	if since >= 9 {
-		return nil, 9
-	}
-	return s.rows, 9
-}
-
-func start(t *testing.T, s *school, open bool) (*httptest.Server, *http.Client) {
+// serve starts the handler. The client keeps cookies.
+func serve(t *testing.T, s *school) (*httptest.Server, *http.Client) {
 	t.Helper()
-	g := &Gateway{sessions: newSessions(), lives: make(chan struct{}, 1), cfg: Config{Authority: s, Claims: s, Values: s, Open: open, Refuse: func(r core.Refusal) { s.refused = append(s.refused, r) }, Log: slog.New(slog.DiscardHandler),
-		Page:  fstest.MapFS{"index.html": {Data: []byte("<h1>page</h1>")}},
-		Words: func(l string) map[string]string { return map[string]string{"Sign in": "Anmelden " + l} },
-		Say:   func(l string, x core.Sentence) string { return l + ": " + x.String() }}}
+	g := &Gateway{sessions: newSessions(), lives: make(chan struct{}, 1), cfg: config(s)}
 	srv := httptest.NewServer(g.handler())
 	t.Cleanup(srv.Close)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return srv, &http.Client{Jar: jar}
+	return srv, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 func do(t *testing.T, c *http.Client, method, url, body string, headers ...string) (int, string) {
+	t.Helper()
+	resp, data := ask(t, c, method, url, body, headers...)
+	return resp.StatusCode, data
+}
+
+// ask also checks what holds for every answer.
+func ask(t *testing.T, c *http.Client, method, url, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
@@ -109,32 +66,64 @@ func do(t *testing.T, c *http.Client, method, url, body string, headers ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'self'") {
-		t.Errorf("%s %s: policy %q", method, url, csp)
+	h := resp.Header
+	if !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'self'") || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s %s: headers %v", method, url, h)
 	}
-	return resp.StatusCode, string(data)
+	if resp.StatusCode >= 400 {
+		var p struct {
+			Status        int
+			Title, Detail string
+		}
+		if err := json.Unmarshal(data, &p); err != nil && !strings.HasPrefix(h.Get("Content-Type"), "text/plain") ||
+			err == nil && (p.Status != resp.StatusCode || p.Title == "" || p.Detail == "" || h.Get("Content-Type") != "application/problem+json") {
+			t.Errorf("%s %s: %d is no problem: %s %s", method, url, resp.StatusCode, h.Get("Content-Type"), data)
+		}
+	}
+	return resp, string(data)
+}
+
+// as returns a function that asks as somebody, by token.
+func as(t *testing.T, srv *httptest.Server, name string) func(method, path, body string) (int, string) {
+	t.Helper()
+	_, answer := do(t, http.DefaultClient, "POST", srv.URL+"/api/v1/sessions", `{"name":"`+name+`","password":"right"}`)
+	var in signedIn
+	if err := json.Unmarshal([]byte(answer), &in); err != nil || in.Access == "" || in.Expires != 600 {
+		t.Fatalf("sign in: %s", answer)
+	}
+	return func(method, path, body string) (int, string) {
+		t.Helper()
+		return do(t, &http.Client{}, method, srv.URL+"/api/v1"+path, body, "Authorization", "Bearer "+in.Access)
+	}
 }
 
 func TestSignIn(t *testing.T) {
-	s := &school{claimed: true, version: 1, rows: []core.Live{
+	s := newSchool()
+	s.rows = []core.Live{
 		{Series: "blue/lab/kit-1/temperature", Description: core.Description{Label: "<script>", Unit: "°C"}, Newest: core.Reading{Kind: core.Number, Value: 21.5}, Spark: []core.Reading{{Value: 20}, {Value: 21.5}}},
 		{Series: "red/lab/kit-2/temperature", Newest: core.Reading{Kind: core.Number, Value: 9}},
 		{Series: "blue/lab/kit-1/air#door.open", Newest: core.Reading{Kind: core.Boolean, Value: 1}},
-	}}
-	srv, c := start(t, s, false)
-	if code, body := do(t, c, "GET", srv.URL+"/api/v1/live", ""); code != 403 {
-		t.Errorf("live before sign in: %d %s", code, body)
+		{Series: "blue/lab/kit-1/odd", Newest: core.Reading{Kind: core.Number, Value: math.Inf(1)}},
 	}
-	if code, body := do(t, c, "POST", srv.URL+"/api/v1/sessions", `{"name":"ana","password":"wrong"}`, "Accept-Language", "fr"); code != 403 || !strings.Contains(body, "fr: Wrong name") {
+	srv, c := serve(t, s)
+	api := srv.URL + "/api/v1"
+	if resp, body := ask(t, c, "GET", api+"/live", ""); resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("live before sign in: %v %s", resp, body)
+	}
+	if code, body := do(t, c, "POST", api+"/sessions", `{"name":"ana","password":"wrong"}`, "Accept-Language", "fr"); code != 401 || !strings.Contains(body, "fr: ana could not") {
 		t.Errorf("wrong password: %d %s", code, body)
 	}
 	if len(s.refused) != 1 || s.refused[0].Name != "ana" || s.refused[0].Addr != "127.0.0.1" {
 		t.Errorf("refused %+v", s.refused)
 	}
-	if code, body := do(t, c, "POST", srv.URL+"/api/v1/sessions", `{"name":"ana","password":"right"}`); code != 200 {
-		t.Fatalf("sign in: %d %s", code, body)
+	if resp, body := ask(t, c, "POST", api+"/sessions", `{"name":"ana","password":"guess"}`); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "7" {
+		t.Errorf("throttled: %v %s", resp, body)
 	}
-	code, body := do(t, c, "GET", srv.URL+"/api/v1/live?since=x", "")
+	resp, body := ask(t, c, "POST", api+"/sessions", `{"name":"ana","password":"right","cookie":true}`)
+	if cookie := resp.Header.Get("Set-Cookie"); resp.StatusCode != 200 || !strings.Contains(cookie, "HttpOnly; SameSite=Strict") || strings.Contains(body, "token") {
+		t.Fatalf("sign in: %v %s", resp, body)
+	}
+	code, body := do(t, c, "GET", api+"/live?since=x", "")
 	if code != 200 || strings.Contains(body, "red/") || strings.Contains(body, "<script>") {
 		t.Errorf("live: %d %s", code, body)
 	}
@@ -142,33 +131,99 @@ func TestSignIn(t *testing.T) {
 		Now  string
 		Rows []row
 	}
-	if err := json.Unmarshal([]byte(body), &live); err != nil || len(live.Rows) != 2 || live.Now != "9" || live.Rows[0].Label != "<script>" || live.Rows[0].Unit != "°C" || live.Rows[1].Kind != "boolean" || len(live.Rows[0].Spark) != 2 {
+	if err := json.Unmarshal([]byte(body), &live); err != nil || len(live.Rows) != 3 || live.Now != "9" || live.Rows[0].Label != "<script>" || live.Rows[0].Unit != "°C" || live.Rows[1].Kind != "boolean" || len(live.Rows[0].Spark) != 2 || live.Rows[2].Number != nil {
 		t.Errorf("live: %+v %v", live, err)
 	}
-	if _, body := do(t, c, "GET", srv.URL+"/api/v1/live?since=9", ""); !strings.Contains(body, `"rows":[]`) {
+	if _, body := do(t, c, "GET", api+"/live?since=9", ""); !strings.Contains(body, `"rows":[]`) {
 		t.Errorf("nothing new: %s", body)
 	}
-	if _, body := do(t, c, "GET", srv.URL+"/api/v1/refusals", ""); !strings.Contains(body, "may not") || strings.Contains(body, "<b>") {
-		t.Errorf("refusals: %s", body)
+	// The cookie counts only for our own page.
+	if code, _ := do(t, c, "GET", api+"/live", "", "Sec-Fetch-Site", "same-site"); code != 401 {
+		t.Errorf("the cookie counts for another port: %d", code)
+	}
+	if code, _ := do(t, c, "GET", api+"/live", "", "Sec-Fetch-Site", "same-origin"); code != 200 {
+		t.Errorf("the cookie does not count for the page: %d", code)
 	}
 	s.mu.Lock()
-	s.version++ // password changed, disabled, …
+	s.byID(2).Version++ // password changed, disabled, …
 	s.mu.Unlock()
-	if code, _ := do(t, c, "GET", srv.URL+"/api/v1/live", ""); code != 403 {
+	if code, _ := do(t, c, "GET", api+"/live", ""); code != 401 {
 		t.Errorf("a changed account still reads: %d", code)
 	}
-	do(t, c, "POST", srv.URL+"/api/v1/sessions", `{"name":"ana","password":"right"}`)
-	if code, _ := do(t, c, "DELETE", srv.URL+"/api/v1/sessions", ""); code != 200 {
+	do(t, c, "POST", api+"/sessions", `{"name":"ana","password":"right","cookie":true}`)
+	if code, _ := do(t, c, "DELETE", api+"/sessions", ""); code != 200 {
 		t.Errorf("sign out: %d", code)
 	}
-	if code, _ := do(t, c, "GET", srv.URL+"/api/v1/live", ""); code != 403 {
+	if code, _ := do(t, c, "GET", api+"/live", ""); code != 401 {
 		t.Errorf("signed out and still reads: %d", code)
 	}
 }
 
+// TestTokens is the sign-in of programs.
+func TestTokens(t *testing.T) {
+	s := newSchool()
+	srv, c := serve(t, s)
+	api := srv.URL + "/api/v1"
+	ana := as(t, srv, "ana")
+	if code, body := ana("GET", "/me", ""); code != 200 || !strings.Contains(body, `"signedIn":true`) || !strings.Contains(body, `"name":"ana"`) {
+		t.Errorf("me: %d %s", code, body)
+	}
+	if code, body := do(t, c, "POST", api+"/sessions/refresh", `{"refresh_token":"refresh-2"}`); code != 200 || !strings.Contains(body, "access-2-1") {
+		t.Errorf("refresh: %d %s", code, body)
+	}
+	if code, body := do(t, c, "POST", api+"/sessions/refresh", `{"refresh_token":"old"}`); code != 401 {
+		t.Errorf("refresh with an old one: %d %s", code, body)
+	}
+	if code, body := do(t, c, "DELETE", api+"/sessions", `{"refresh_token":"refresh-2"}`); code != 200 {
+		t.Errorf("sign out: %d %s", code, body)
+	}
+	if code, _ := do(t, c, "GET", api+"/live", "", "Authorization", "Bearer nonsense"); code != 401 {
+		t.Errorf("nonsense token: %d", code)
+	}
+	// A bad token is not made good by a cookie, nor is one in the address.
+	do(t, c, "POST", api+"/sessions", `{"name":"ana","password":"right","cookie":true}`)
+	if code, _ := do(t, c, "GET", api+"/live", "", "Authorization", "Bearer nonsense"); code != 401 {
+		t.Errorf("nonsense token with a cookie: %d", code)
+	}
+	if code, _ := do(t, http.DefaultClient, "GET", api+"/kits?access_token=access-2-1", ""); code != 401 {
+		t.Errorf("token in the address: %d", code)
+	}
+	// One-time codes.
+	for who, want := range map[string]int{`{"account":"ana"}`: 201, `{"account":"bo"}`: 403, `{"team":"blue"}`: 403, `{"account":"nobody"}`: 403, `{}`: 403} {
+		if code, body := ana("POST", "/codes", who); code != want {
+			t.Errorf("a code for %s: %d %s", who, code, body)
+		}
+	}
+	teacher := as(t, srv, "teacher")
+	for who, want := range map[string]string{`{"account":"bo"}`: "code-3-", `{"team":"blue"}`: "code-0-blue", `{}`: "one account or one team", `{"account":"x","team":"y"}`: "one account or one team"} {
+		if code, body := teacher("POST", "/codes", who); !strings.Contains(body, want) {
+			t.Errorf("a code for %s: %d %s", who, code, body)
+		}
+	}
+	if resp, body := ask(t, c, "POST", api+"/sessions/code", `{"code":"code-2-","cookie":true}`); resp.StatusCode != 200 || resp.Header.Get("Set-Cookie") == "" || strings.Contains(body, "token") {
+		t.Errorf("enter with a code: %v %s", resp, body)
+	}
+	if code, body := do(t, c, "POST", api+"/sessions/code", `{"code":"code-2-"}`); code != 200 || !strings.Contains(body, "access-2-1") {
+		t.Errorf("enter with a code as a program: %d %s", code, body)
+	}
+	if code, _ := do(t, c, "POST", api+"/sessions/code", `{"code":"wrong"}`); code != 401 {
+		t.Errorf("a wrong code: %d", code)
+	}
+	s.mu.Lock()
+	s.byID(2).Version++
+	s.mu.Unlock()
+	if code, _ := ana("GET", "/live", ""); code != 401 {
+		t.Errorf("a token of a changed account: %d", code)
+	}
+	if code, _ := ana("GET", "/health", ""); code != 200 {
+		t.Errorf("health with a token that is over: %d", code)
+	}
+}
+
 func TestClaim(t *testing.T) {
-	s := &school{version: 1}
-	srv, c := start(t, s, false)
+	s := newSchool()
+	s.claimed = false
+	srv, c := serve(t, s)
 	if _, body := do(t, c, "GET", srv.URL+"/api/v1/me", ""); !strings.Contains(body, `"claimed":false`) {
 		t.Errorf("me: %s", body)
 	}
@@ -178,7 +233,7 @@ func TestClaim(t *testing.T) {
 	}{
 		{`{"code":"00000000","name":"t","password":"a good one"}`, 403},
 		{`not json`, 400},
-		{`{"code":"12345678","admin":true}`, 400},
+		{`{"code":"12345678","name":"t","password":"a good one","admin":true}`, 422},
 		{`{"code":"12345678","name":"t","password":"a good one"}`, 200},
 		{`{"code":"12345678","name":"t","password":"a good one"}`, 409},
 	} {
@@ -191,42 +246,25 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-func TestHostileRequests(t *testing.T) {
-	srv, c := start(t, &school{claimed: true, version: 1}, false)
-	good := `{"name":"ana","password":"right"}`
-	for _, x := range []struct {
-		what, method, path, body string
-		headers                  []string
-		want                     int
-	}{
-		{"another site", "POST", "/api/v1/sessions", good, []string{"Origin", "http://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
-		{"rebound name", "GET", "/api/v1/me", "", []string{"Host", "evil.example"}, 421},
-		{"own name", "GET", "/api/v1/me", "", []string{"Host", "lab-pc.local:8080"}, 200},
-		{"address", "GET", "/api/v1/me", "", []string{"Host", "192.168.1.20:8080"}, 200},
-		{"large body", "POST", "/api/v1/sessions", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, nil, 400},
-		{"traversal", "GET", "/..%2f..%2fetc/passwd", "", nil, 404},
-		{"wrong method", "PUT", "/api/v1/sessions", good, nil, 405},
-		{"unknown", "GET", "/api/v1/accounts", "", nil, 404},
-		{"page", "GET", "/", "", nil, 200},
-		{"words", "GET", "/words?language=" + strings.Repeat("k", 1000), "", nil, 200},
-	} {
-		if code, body := do(t, c, x.method, srv.URL+x.path, x.body, x.headers...); code != x.want {
-			t.Errorf("%s: %d %.100s, want %d", x.what, code, body, x.want)
-		}
-	}
-}
-
 func TestOpenServesEverybody(t *testing.T) {
-	srv, c := start(t, &school{rows: []core.Live{{Series: "red/x"}}}, true)
+	s := newSchool()
+	s.open, s.rows = true, []core.Live{{Series: "red/x"}}
+	srv, c := serve(t, s)
 	if code, body := do(t, c, "GET", srv.URL+"/api/v1/live", ""); code != 200 || !strings.Contains(body, "red/x") {
 		t.Errorf("%d %s", code, body)
+	}
+	if code, body := do(t, c, "POST", srv.URL+"/api/v1/messages?topic=red/x", `{"payload":"1"}`); code != 200 || s.sent[0].From != core.Anyone {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body := do(t, c, "POST", srv.URL+"/api/v1/accounts", `{"name":"boss","role":"teacher","password":"a good one"}`); code != 403 {
+		t.Errorf("somebody made a teacher, who stays: %d %s", code, body)
 	}
 }
 
 func TestSessionsAreBounded(t *testing.T) {
 	s := newSessions()
 	for i := range maxSessions + 100 {
-		s.start(httptest.NewRecorder(), core.Account{ID: core.AccountID(i)})
+		s.start(core.Account{ID: core.AccountID(i)})
 	}
 	if len(s.all) != maxSessions {
 		t.Errorf("%d sessions", len(s.all))
@@ -234,8 +272,7 @@ func TestSessionsAreBounded(t *testing.T) {
 }
 
 func TestRunStops(t *testing.T) {
-	s := &school{claimed: true}
-	g, err := Open(Config{Addr: "127.0.0.1:0", Authority: s, Claims: s, Values: s, Page: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler)})
+	g, err := Open(config(newSchool()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,8 +29,8 @@ type session struct {
 
 func newSessions() sessions { return sessions{all: map[string]session{}} }
 
-// start gives the browser a session of a.
-func (s *sessions) start(w http.ResponseWriter, a core.Account) {
+// start begins a session of a and returns its cookie.
+func (s *sessions) start(a core.Account) *http.Cookie {
 	token := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *sessions) start(w http.ResponseWriter, a core.Account) {
 		}
 	}
 	s.all[token] = session{a.ID, a.Version, now.Add(sessionLife)}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
+	return &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())}
 }
 
 // account returns whose session the request carries, or zero. A session ends
@@ -66,11 +66,10 @@ func (s *sessions) account(r *http.Request, current func(core.AccountID, int64) 
 	return x.account
 }
 
-func (s *sessions) end(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
-		s.mu.Lock()
-		delete(s.all, c.Value)
-		s.mu.Unlock()
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+// end ends the session of a cookie's value and returns the cookie that removes it.
+func (s *sessions) end(token string) *http.Cookie {
+	s.mu.Lock()
+	delete(s.all, token)
+	s.mu.Unlock()
+	return &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1}
 }
