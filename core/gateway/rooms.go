@@ -208,6 +208,9 @@ func (g *Gateway) keepSockets(ctx context.Context) {
 			soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
 			_ = rs.node.Shutdown(soon)
+			for _, x := range rs.everybody() { // those that nobody has signed in on
+				x.end()
+			}
 			return
 		case <-changed:
 			rs.recheck(true)

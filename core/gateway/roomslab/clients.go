@@ -30,15 +30,15 @@ type reader struct {
 	stuck bool
 
 	mu     sync.Mutex
-	n      int       // guarded by mu; since begin
-	timed  []float64 // guarded by mu; milliseconds
-	passed int       // guarded by mu; messages since one was timed
+	n      int                 // guarded by mu; since begin
+	timed  map[int64][]float64 // guarded by mu; milliseconds, by the second they were sent in
+	passed int                 // guarded by mu; messages since one was timed
 }
 
 func (r *reader) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.n, r.timed = 0, nil
+	r.n, r.timed = 0, map[int64][]float64{}
 }
 
 func (r *reader) count() int {
@@ -47,7 +47,7 @@ func (r *reader) count() int {
 	return r.n
 }
 
-func (r *reader) latencies() []float64 {
+func (r *reader) latencies() map[int64][]float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.timed
@@ -82,8 +82,8 @@ func (r *reader) run() {
 			r.n++
 			if r.passed++; r.passed%10 == 0 {
 				digits, _, _ := bytes.Cut(rest[:min(len(rest), 32)], []byte("."))
-				if at, err := strconv.ParseInt(string(digits), 10, 64); err == nil {
-					r.timed = append(r.timed, float64(now-at)/1e6)
+				if at, err := strconv.ParseInt(string(digits), 10, 64); err == nil && r.timed != nil {
+					r.timed[at/1e9] = append(r.timed[at/1e9], float64(now-at)/1e6)
 				}
 			}
 		}
