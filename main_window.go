@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"homeroom/core"
 	"homeroom/core/accounts"
 	"homeroom/core/broker"
+	"homeroom/core/gateway"
 	"homeroom/ui"
 	screen "homeroom/ui/settings"
 )
@@ -16,16 +18,32 @@ import (
 func (p *program) show(ctx context.Context) error {
 	return ui.Run(ctx, ui.Parts{
 		Feed: &p.feed, Info: p.info, Addresses: func() core.Addresses { return addresses(p.info) },
-		Broker: windowBroker{p.broker, p.accounts, p.info.Open}, History: p.history, Accounts: p.accounts, Settings: windowSettings{p.settings},
+		Broker: windowBroker{p.broker, p.gateway, p.accounts, p.info.Open}, History: p.history, Accounts: p.accounts, Settings: windowSettings{p.settings},
 	})
 }
 
-// windowBroker is the broker as the window sees it: who sits at the PC that
-// holds the data publishes as its first teacher, or as anyone where all may.
+// windowBroker is the broker as the window sees it: pages and programs that watch
+// over the web are clients too, and who sits at the PC that holds the data
+// publishes as its first teacher, or as anyone where all may.
 type windowBroker struct {
 	*broker.Broker
+	web      *gateway.Gateway
 	accounts *accounts.Service
 	open     bool
+}
+
+// Clients returns who is connected, over MQTT and over the web.
+func (b windowBroker) Clients() []core.Client {
+	return append(b.Broker.Clients(), b.web.Guests()...)
+}
+
+// Disconnect ends the connection of a client, whichever way it came.
+func (b windowBroker) Disconnect(client string) error {
+	err := b.Broker.Disconnect(client)
+	if errors.Is(err, core.ErrNotFound) {
+		return b.web.EndGuest(client)
+	}
+	return err
 }
 
 // Publish publishes m as the first teacher.

@@ -125,7 +125,7 @@ type Client struct {
 	ID        string // MQTT Client Identifier
 	Account   AccountID
 	Addr      string // remote address, "" while not connected
-	Protocol  string // "3.1", "3.1.1" or "5"
+	Protocol  string // MQTT's "3.1", "3.1.1" or "5"; "room" or "stream" over the web
 	Connected bool
 	Durable   bool      // the session outlives the connection
 	Since     time.Time // of the present state

@@ -164,7 +164,7 @@ func (l *line) show(r clientRow, now time.Time) {
 	switch {
 	case r.client.Connected:
 		l.dot.Set(theme.ColorNameSuccess)
-		place = append(place, lang.L("MQTT {version}", "version", r.client.Protocol), host(r.client.Addr))
+		place = append(place, protocol(r.client.Protocol), host(r.client.Addr))
 	case r.missing:
 		l.dot.Set(theme.ColorNameInputBorder)
 	default:
@@ -204,4 +204,13 @@ func presence(r clientRow, now time.Time) string {
 		return lang.L("connected {ago}", "ago", ago)
 	}
 	return lang.L("left {ago}", "ago", ago)
+}
+
+// protocol is how a client speaks to us.
+func protocol(p string) string {
+	switch p {
+	case "room", "stream":
+		return lang.L("web")
+	}
+	return lang.L("MQTT {version}", "version", p)
 }

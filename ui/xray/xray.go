@@ -8,6 +8,7 @@ import (
 	"context"
 	"image/png"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func (s *Screen) Stale() core.Change { return core.PacketsChanged | core.Clients
 // Load takes in what changed since the last Load, and returns how to show it.
 func (s *Screen) Load(context.Context) (show func(), err error) {
 	s.model.load(s.broker)
-	clients := s.broker.Clients()
+	clients := slices.DeleteFunc(s.broker.Clients(), func(c core.Client) bool { return c.Protocol == "room" || c.Protocol == "stream" }) // no MQTT
 	return func() {
 		s.chooser.offer(clients)
 		s.draw()
