@@ -229,7 +229,7 @@ func (s *Service) renew(ctx context.Context, f Family) (core.Tokens, error) {
 	refresh := t.random(f)
 	sum := sha256.Sum256([]byte(refresh))
 	f.Refresh, f.Until = sum[:], time.Now().Add(refreshLife)
-	if err := s.cfg.Store.PutFamily(ctx, f); err != nil {
+	if err := s.cfg.Store.PutFamily(context.WithoutCancel(ctx), f); err != nil {
 		return core.Tokens{}, fmt.Errorf("accounts: %w", err)
 	}
 	t.drop(f)
@@ -243,10 +243,11 @@ func (s *Service) renew(ctx context.Context, f Family) (core.Tokens, error) {
 // caller holds changing.
 func (s *Service) endFamily(ctx context.Context, f Family, say core.Sentence) error {
 	s.tokens.drop(f)
-	if err := s.cfg.Store.EndFamily(ctx, f.ID, s.view.Load().audit(f.Account, say)); err != nil {
+	s.cfg.Feed.Tell(core.AccountsChanged) // what is open for its access token is looked at again
+	// Whoever asked may hang up: the family must not come back with a restart.
+	if err := s.cfg.Store.EndFamily(context.WithoutCancel(ctx), f.ID, s.view.Load().audit(f.Account, say)); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	s.cfg.Feed.Tell(core.AccountsChanged) // what is open for its access token is looked at again
 	return nil
 }
 

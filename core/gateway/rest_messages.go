@@ -20,6 +20,10 @@ import (
 	"homeroom/core/topic"
 )
 
+// maxAnswer is how many bytes of payloads one answer holds before it is cut; the
+// rest is on the next page.
+const maxAnswer = 4 << 20
+
 const (
 	maxPayload = 1 << 20 // of a message over REST
 	maxSparks  = 1000    // an answer with more values has no sparklines
@@ -424,14 +428,16 @@ func (a api) recent() {
 			}
 			defer func() { <-g.lives }()
 			out := list[message]{Items: []message{}}
+			size := 0
 			for _, m := range g.cfg.Broker.Retained(f, maxScanned) {
 				if string(m.Topic) <= in.Cursor || !g.may(c, m.Topic) {
 					continue
 				}
-				if len(out.Items) == in.Limit {
-					out.Next = out.Items[in.Limit-1].Topic
+				if n := len(out.Items); n == in.Limit || n > 0 && size > maxAnswer {
+					out.Next = out.Items[n-1].Topic
 					break
 				}
+				size += len(m.Payload)
 				out.Items = append(out.Items, g.shown(c, m))
 			}
 			return &body[list[message]]{out}, nil

@@ -89,6 +89,18 @@ func (g *Gateway) stays(v *visitor, now time.Time) error {
 	return nil
 }
 
+// stands returns errExpired where the token that v signed in with was ended
+// before its time: by a sign-out, or because somebody used it twice.
+func (g *Gateway) stands(v *visitor) error {
+	if v.token == "" {
+		return nil
+	}
+	if _, _, err := g.cfg.Tokens.VerifyToken(v.token); err != nil {
+		return errExpired
+	}
+	return nil
+}
+
 // ownOrigin reports whether r comes from a page of ours, or from no page.
 func ownOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
@@ -311,7 +323,7 @@ func (rs *rooms) connecting(_ context.Context, e centrifuge.ConnectEvent) (centr
 			rs.g.refuse(v.caller, "", "", err)
 			return centrifuge.ConnectReply{}, rs.g.answer(v.caller, errors.Join(errExpired, err))
 		}
-		v.Account, v.browser, v.session, v.until = a, false, nil, until
+		v.Account, v.browser, v.session, v.until, v.token = a, false, nil, until, e.Token
 	}
 	if v.ID == 0 {
 		return centrifuge.ConnectReply{}, rs.g.answer(v.caller, errSignIn)
@@ -396,7 +408,7 @@ func (rs *rooms) refresh(s *socket, token string) (time.Time, error) {
 	if a.ID != v.ID {
 		return time.Time{}, core.Fail(core.ErrDenied, "This token is of another account. Connect anew to use it.")
 	}
-	v.Account, v.until = a, until
+	v.Account, v.until, v.token = a, until, token
 	s.set(v)
 	return until, nil
 }
@@ -516,8 +528,8 @@ func (g *Gateway) watchable(c caller, f topic.Filter) error {
 
 // watchers returns who is in a room.
 func (rs *rooms) watchers(v visitor, channel string) (centrifuge.PresenceResult, error) {
-	if _, err := rs.g.authorize(v.caller, core.Subscribe, topic.Filter(channel)); err != nil {
-		return centrifuge.PresenceResult{}, err
+	if real, err := rs.g.authorize(v.caller, core.Subscribe, topic.Filter(channel)); err != nil || string(real) != channel {
+		return centrifuge.PresenceResult{}, errors.Join(core.ErrDenied, err)
 	}
 	p, err := rs.node.Presence(channel)
 	if err != nil {

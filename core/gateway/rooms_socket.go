@@ -154,7 +154,11 @@ func (s *socket) recheck(now time.Time, grants bool) {
 	if c == nil || newcomer {
 		return
 	}
-	switch err := s.rs.g.stays(&v, now); {
+	err := s.rs.g.stays(&v, now)
+	if err == nil && grants {
+		err = s.rs.g.stands(&v)
+	}
+	switch {
 	case errors.Is(err, errExpired):
 		c.Disconnect(endedExpired)
 		return

@@ -53,6 +53,7 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer g.rooms.leave(s)
 	defer g.cfg.Bus.Subscribe(s.filter, s.hear)()
+	s.recheck(time.Now(), true) // the grant may have gone meanwhile
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{})
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -170,6 +171,9 @@ func (s *stream) ended() core.Sentence {
 // recheck is part of guest.
 func (s *stream) recheck(now time.Time, grants bool) {
 	err := s.g.stays(&s.visitor, now)
+	if err == nil && grants {
+		err = s.g.stands(&s.visitor)
+	}
 	if err == nil && grants {
 		var real topic.Filter
 		if real, err = s.g.cfg.Authority.Authorize(s.visitor.ID, core.Subscribe, s.filter); err == nil && real != s.filter {

@@ -131,6 +131,22 @@ func (g *Gateway) mayDesignAll(c caller, ns []topic.Name) error {
 	return nil
 }
 
+// under returns the topics at and below n where something was published or is
+// retained, whether or not anybody designed them: they go along with n.
+func (g *Gateway) under(n topic.Name) (names []topic.Name) {
+	f := topic.Filter(n) + "/#" // selects n too
+	for _, m := range g.cfg.Broker.Retained(f, maxScanned) {
+		names = append(names, m.Topic)
+	}
+	states, _ := g.cfg.Values.Topics(0)
+	for _, s := range states {
+		if f.Match(s.Last.Topic) {
+			names = append(names, s.Last.Topic)
+		}
+	}
+	return names
+}
+
 // topics adds the plan.
 func (a api) topics() {
 	a.listTopics()
@@ -441,8 +457,8 @@ func (a api) moveTopics() {
 			if err != nil {
 				return nil, err
 			}
-			names := slices.Clone(e.Topics)
-			for _, n := range e.Topics {
+			names := append(slices.Clone(e.Topics), g.under(from)...)
+			for _, n := range names {
 				names = append(names, to+n[len(from):])
 			}
 			if err := g.mayDesignAll(c, names); err != nil {
@@ -463,7 +479,7 @@ func (a api) moveTopics() {
 		}
 		e, err := g.cfg.Plan.RemoveTopics(ctx, n, false)
 		if err == nil {
-			err = g.mayDesignAll(c, e.Topics)
+			err = g.mayDesignAll(c, append(slices.Clone(e.Topics), g.under(n)...))
 		}
 		if err == nil && !preview {
 			e, err = g.cfg.Plan.RemoveTopics(ctx, n, true)
