@@ -348,7 +348,7 @@ func (a api) readings() {
 				// The file may be long: only a reader that stands still is given up.
 				control := http.NewResponseController(w)
 				_ = control.SetReadDeadline(time.Time{})
-				if err := g.cfg.Readings.ExportCSV(ctx, patient{w, control}, f, in.From, in.To); err != nil {
+				if err := g.cfg.Readings.ExportCSV(ctx, patient{w, control, func() bool { return g.mayStill(c, f) }}, f, in.From, in.To); err != nil {
 					g.cfg.Log.Warn("an export ended early", "err", err)
 					panic(http.ErrAbortHandler) // so that half a file is not taken for a whole one
 				}
@@ -356,13 +356,24 @@ func (a api) readings() {
 		})
 }
 
-// patient gives each write its own time.
+// patient gives each write its own time, as long as the reader still may.
 type patient struct {
 	io.Writer
 	control *http.ResponseController
+	may     func() bool
+}
+
+// mayStill reports whether c may go on reading what f selects: a long answer ends
+// with its account and its grant.
+func (g *Gateway) mayStill(c caller, f topic.Filter) bool {
+	real, err := g.cfg.Authority.Authorize(c.ID, core.Subscribe, f)
+	return err == nil && real == f && (c.ID == core.Anyone || g.cfg.Authority.Current(c.ID, c.Version))
 }
 
 func (p patient) Write(b []byte) (int, error) {
+	if !p.may() {
+		return 0, core.ErrDenied
+	}
 	_ = p.control.SetWriteDeadline(time.Now().Add(30 * time.Second))
 	return p.Writer.Write(b)
 }

@@ -393,6 +393,9 @@ func (g *Gateway) designed(c caller, n topic.Name, about core.Description) (*bod
 	if !ok {
 		return nil, notDesigned(n)
 	}
+	if !g.may(c, n) { // who only publishes there is not told what others wrote
+		return &body[planned]{planned{Topic: string(n), Designed: true}}, nil
+	}
 	p := describe(t, about)
 	for _, h := range g.cfg.Plan.Hints(n) {
 		p.Hints = append(p.Hints, g.cfg.Say(c.language, h))
