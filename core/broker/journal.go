@@ -212,8 +212,14 @@ func (j *journal) waitOr(at uint64, done <-chan struct{}) error {
 	if j.has(at) {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := until(done)
 	defer cancel()
+	return j.wait(ctx, at)
+}
+
+// until returns a context that ends when done is closed. cancel must be called.
+func until(done <-chan struct{}) (ctx context.Context, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(context.Background())
 	go func() {
 		select {
 		case <-done:
@@ -221,7 +227,7 @@ func (j *journal) waitOr(at uint64, done <-chan struct{}) error {
 		case <-ctx.Done():
 		}
 	}()
-	return j.wait(ctx, at)
+	return ctx, cancel
 }
 
 // position returns the position of the newest entry.
@@ -237,15 +243,8 @@ func (j *journal) room(c *conn) error {
 		return nil
 	}
 	c.wakes.flush()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := until(c.done)
 	defer cancel()
-	go func() {
-		select {
-		case <-c.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	if j.roomOr(ctx) != nil {
 		return errClosed
 	}
