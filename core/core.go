@@ -139,6 +139,7 @@ type Client struct {
 // Message is one MQTT Application Message that the broker accepted.
 // Nobody may change Payload once the message has been handed on.
 type Message struct {
+	N       uint64 // rises by one a message since the program started; 0 until the broker took it
 	Topic   topic.Name
 	Payload []byte
 	QoS     byte
@@ -153,9 +154,11 @@ type Kind uint8
 
 // The kinds of value.
 const (
-	Text    Kind = iota // words, and payloads that are no value of another kind
-	Number              // a decimal number
-	Boolean             // true or false, kept as 1 and 0
+	Text        Kind = iota // words, and payloads that are no value of another kind
+	Number                  // a decimal number
+	Boolean                 // true or false, kept as 1 and 0
+	Enumeration             // of topics: one of some words; its readings are Text
+	JSON                    // of topics: a document; its leaves are series of their own
 )
 
 // Series names one stream of values over time: a topic name, or a topic name,
@@ -193,7 +196,8 @@ type Reading struct {
 type Description struct {
 	Label string // display name, or ""
 	Unit  string // "°C", "%", or ""
-	// KeepDays is how long readings are kept; 0 is as the settings say.
+	// KeepDays is how long readings are kept; 0 is as the settings say, -1 is
+	// not at all.
 	KeepDays int
 }
 
@@ -237,13 +241,19 @@ type Trace struct {
 }
 
 // Topic is what was designed about one topic name, whether or not anything was
-// published there. Its display name and unit are the Description of its series.
+// published there. Its Description is that of its series, too.
 type Topic struct {
 	Name topic.Name
+	Description
 	Text string // what it is for, in any script; it may be empty
 	Kind Kind   // of the values that are meant; Text is anything
 	// Min and Max are the range of a Number. Both 0 is no range.
 	Min, Max float64
+	// Step is how far apart the values of a Number are; 0 is any.
+	Step float64
+	// Options are the words of an Enumeration; or of a Boolean the words for
+	// true and false, in this order, where they are not these.
+	Options []string
 	// Writable topics take commands at Name + "/set".
 	Writable bool
 	QoS      byte // that a publisher should use

@@ -10,13 +10,17 @@ import (
 type Change uint32
 
 const (
-	ClientsChanged  Change = 1 << iota // who is connected
-	AccountsChanged                    // people, kits, teams, grants
-	RefusalsChanged                    // somebody was refused something
-	MessagesChanged                    // a message arrived
-	SettingsChanged                    // settings, or how a series is described
-	PacketsChanged                     // a watched packet was seen
-	PlanChanged                        // the designed topics
+	ClientsChanged    Change = 1 << iota // who is connected
+	AccountsChanged                      // people, kits, teams, grants
+	RefusalsChanged                      // somebody was refused something
+	MessagesChanged                      // a message arrived
+	SettingsChanged                      // settings, or how a series is described
+	PacketsChanged                       // a watched packet was seen
+	PlanChanged                          // the design
+	BoardsChanged                        // virtual kits
+	RulesChanged                         // what rules did
+	AlarmsChanged                        // which alarms call
+	RecordingsChanged                    // recordings and replays
 )
 
 // Feed carries changes from the parts that own state to those that show it.

@@ -84,6 +84,7 @@ type Broker struct {
 	newcomers *newcomers
 	started   time.Time
 
+	numbers  atomic.Uint64 // that messages got, see core.Message.N
 	in, out  atomic.Uint64 // messages accepted, deliveries written
 	shed     atomic.Uint64 // deliveries dropped because a client was too slow
 	stopping atomic.Bool
@@ -238,6 +239,7 @@ func (b *Broker) accepted(m *message, w *wakes) uint64 {
 // acceptedOnce is accepted, unless first says no: it puts into the same
 // transaction that m was taken, and returns the position of that.
 func (b *Broker) acceptedOnce(m *message, first func() (at uint64, ok bool), w *wakes) (uint64, bool) {
+	m.N = b.numbers.Add(1)
 	at, sinks, ok := b.store(m, first, w)
 	if !ok {
 		return 0, false

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,7 +148,7 @@ func (s *Service) Import(ctx context.Context, file []byte) (created, changed int
 				}
 				created++
 			} else {
-				if t.Changed = old.Changed; t == *old {
+				if t.Changed = old.Changed; reflect.DeepEqual(t, *old) {
 					continue
 				}
 				changed++
