@@ -125,6 +125,8 @@ type Service struct {
 	refused  refused
 	tokens   tokens
 	codes    codes
+	designed []core.Grant // guarded by editing; see SetDesigned
+	lent     lent
 }
 
 // Open reads everything from the store.
@@ -208,6 +210,7 @@ func (s *Service) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
+	v.designed = s.designed
 	v.index()
 	s.view.Store(v)
 	s.cfg.Feed.Tell(core.AccountsChanged)
@@ -288,6 +291,7 @@ type view struct {
 	members  []*member // in order of name
 	teams    []core.Team
 	grants   []core.Grant
+	designed []core.Grant // what the plan draws
 	byID     map[core.AccountID]*member
 	byName   map[topic.ID]*member
 	byTeam   map[topic.ID]core.Team
@@ -323,6 +327,9 @@ func (v *view) index() {
 	}
 	bySubject := map[core.Subject][]core.Grant{}
 	for _, g := range v.grants {
+		bySubject[g.Subject] = append(bySubject[g.Subject], g)
+	}
+	for _, g := range v.designed {
 		bySubject[g.Subject] = append(bySubject[g.Subject], g)
 	}
 	for _, m := range v.members {
