@@ -403,7 +403,7 @@ func TestImports(t *testing.T) {
 	const mod = "homeroom/"
 	fenced := map[string][]string{ // who may import what
 		"github.com/mochi-mqtt/":        {"core/broker"},
-		"github.com/eclipse/paho":       {"core/broker"},
+		"github.com/eclipse/paho":       {"core/broker", "core/sim"},
 		"modernc.org/sqlite":            {"storage"},
 		"github.com/pressly/goose":      {"storage"},
 		"fyne.io/fyne/":                 {"ui"},
@@ -420,6 +420,7 @@ func TestImports(t *testing.T) {
 		"github.com/centrifugal/":       {"core/gateway"},
 		"github.com/coder/websocket":    {"core/gateway"},
 		"github.com/gorilla/websocket":  {"core/gateway"},
+		"github.com/expr-lang/":         {"core/rules"},
 	}
 	out, err := exec.Command("go", "list", "-tags", "migrated_fynedo", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
 	if err != nil {

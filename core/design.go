@@ -253,6 +253,38 @@ type Act struct {
 	Always bool   // also where the topic has that value already
 }
 
+// RuleTemplate is a rule to start from, for topics that a person chooses.
+type RuleTemplate struct {
+	ID    topic.ID
+	Title Sentence
+	Parts []RulePart // what a topic is chosen for, in order
+	Rule  Rule       // without topics; Make puts them in
+}
+
+// RulePart is what a topic is chosen for.
+type RulePart struct {
+	Input string // the name that it has in the expressions; of what is set, too
+	Title Sentence
+	Kinds []Kind // of the values that fit
+	Set   bool   // the rule sets it; else it reads it
+}
+
+// Make returns the rule with the topics, one for each part, in order.
+func (t RuleTemplate) Make(id topic.ID, topics []topic.Name) Rule {
+	r := t.Rule
+	r.ID, r.Inputs, r.When, r.Then = id, nil, slices.Clone(r.When), slices.Clone(r.Then)
+	for i, p := range t.Parts {
+		if !p.Set {
+			r.Inputs = append(r.Inputs, Input{p.Input, topics[i]})
+			continue
+		}
+		for j := range r.Then {
+			r.Then[j].Topic = topics[i]
+		}
+	}
+	return r
+}
+
 // RuleState is what became of a rule since the program started.
 type RuleState struct {
 	ID     topic.ID
@@ -320,4 +352,42 @@ type AlarmState struct {
 	Ended time.Time // zero while it calls
 	Acked time.Time // zero until a person has seen it
 	By    AccountID // who has
+}
+
+// Template is a design that is ready to use, as it is offered.
+type Template struct {
+	Key   string
+	Title Sentence
+	Text  Sentence // what one learns with it
+	// Decides means that something decides in it, which a rule of the program
+	// can do or an ESP_Choice board.
+	Decides bool
+	// Flat means that it can do without a branch, too.
+	Flat bool
+	Kits int // that one copy of it has
+}
+
+// Selection is what a topic filter selects of the design and of what arrives.
+type Selection struct {
+	Filter   topic.Filter
+	Topics   []topic.Name // that are designed, in order
+	Arriving []topic.Name // that are not, in order
+	// Took is, for each of Topics, what each wildcard of the filter stood for.
+	Took  [][]string
+	Near  []Near // what it nearly selects, at most 20
+	Notes []Sentence
+	Wrong int // where the filter is wrong: a character, from 1; 0 is nowhere
+}
+
+// Near is a designed topic that a filter does not select, and why not.
+type Near struct {
+	Topic topic.Name
+	Say   Sentence
+}
+
+// FileFault is one thing that is wrong in a file.
+type FileFault struct {
+	Line int    // from 1; 0 is the whole file
+	Path string // where in the file: "topics[3].qos", or the column of a CSV
+	Say  Sentence
 }

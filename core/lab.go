@@ -14,6 +14,7 @@ type Board struct {
 	Say    Sentence
 	Parts  []Part // in the order of the ports
 	Faults []FaultState
+	Auto   bool     // its numbers drift by themselves
 	Log    []string // the latest lines of its serial console, oldest first, at most 50
 }
 
@@ -62,7 +63,8 @@ type Step struct {
 	Who   string   // title of the kit, person or rule
 	Rule  topic.ID // of StepRule
 	Say   Sentence // the step as a person reads it
-	// After is the time since the step before; 0 of the first.
+	// After is the time since the step before, and of the steps after
+	// Chain.Effect the time since that; 0 of the first.
 	After time.Duration
 	// Likely means that the link to the step before was not seen but concluded:
 	// a kit published soon after it got something that it reads.
@@ -91,9 +93,12 @@ type Chain struct {
 // Delivery is one message that reached a client.
 type Delivery struct {
 	N      uint64 // of the message, see Message.N
+	Topic  topic.Name
 	Client string
-	At     time.Time
-	Acked  bool // the client acknowledged it; else it was written to the network
+	// Account is the client's.
+	Account AccountID
+	At      time.Time
+	Acked   bool // the client acknowledged it; else it was written to the network
 }
 
 // Recording is messages that were recorded for a replay.

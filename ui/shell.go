@@ -17,6 +17,7 @@ import (
 
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/core/topic"
 	"homeroom/ui/welcome"
 	"homeroom/ui/widget"
 )
@@ -46,6 +47,8 @@ type shell struct {
 	applied *core.Settings // nil before the first
 	rail    *rail
 	page    *fyne.Container
+	frame   *fyne.Container // around page
+	alarms  *alarms
 	status  *status
 	snack   *widget.Snack
 	snackID int // rises with each line the snack bar shows
@@ -124,7 +127,12 @@ func (s *shell) watch() {
 		if changed&statusStale != 0 || began.Sub(statused) >= idle {
 			s.load(func(context.Context) (func(), error) {
 				v := values.read(s.parts)
-				return func() { s.status.show(v) }, nil
+				return func() {
+					s.status.show(v)
+					if s.alarms != nil {
+						s.alarms.show(v.alarms)
+					}
+				}, nil
 			}, &s.statusProblem)
 			statused = began
 		}
@@ -313,8 +321,16 @@ func (s *shell) rebuild() {
 	s.screens, s.names = s.make(s.parts, s)
 	s.page = container.NewStack()
 	s.rail = newRail(s.screens, func(i int) { s.Go(s.names[i]) })
+	known := map[topic.ID]time.Time(nil)
+	if s.alarms != nil { // in another language
+		known = s.alarms.known
+	}
+	s.alarms = newAlarms(s)
+	s.alarms.known = known
+	s.alarms.box.Hide()
+	s.frame = container.NewBorder(s.alarms.box, nil, nil, nil, s.page)
 	s.win.SetContent(container.NewStack(
-		container.NewBorder(nil, s.status.bar, s.rail.content, nil, s.page), snack))
+		container.NewBorder(nil, s.status.bar, s.rail.content, nil, s.frame), snack))
 	s.Go(s.current)
 }
 
@@ -324,7 +340,7 @@ func (s *shell) keys() {
 	ctrl := func(key fyne.KeyName, do func()) {
 		c.AddShortcut(&desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierShortcutDefault}, func(fyne.Shortcut) { do() })
 	}
-	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5, fyne.Key6} {
+	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5, fyne.Key6, fyne.Key7, fyne.Key8, fyne.Key9} {
 		ctrl(key, func() {
 			if i < len(s.names) && c.Overlays().Top() == nil { // not behind a dialog
 				s.Go(s.names[i])

@@ -19,7 +19,7 @@ import (
 )
 
 // statusStale is what makes the status line out of date.
-const statusStale = core.ClientsChanged | core.RefusalsChanged
+const statusStale = core.ClientsChanged | core.RefusalsChanged | core.AlarmsChanged
 
 // statusValues is what the status line says.
 type statusValues struct {
@@ -27,6 +27,7 @@ type statusValues struct {
 	connected int
 	rate      uint64
 	refused   int
+	alarms    []core.AlarmState // shown over the screen
 }
 
 // statusLoad reads the values. Only watch uses it.
@@ -40,6 +41,7 @@ func (l *statusLoad) read(p Parts) statusValues {
 		connected: home.Connected(p.Broker.Clients()),
 		rate:      l.rate.Of(in, now),
 		refused:   home.CountToday(p.Accounts.Refusals(home.AskedRefusals), now),
+		alarms:    p.Alarms.States(),
 	}
 	if a := p.Addresses().MQTT; len(a) > 0 {
 		v.addr = a[0]

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,8 +41,23 @@ type parts struct {
 	feed    core.Feed
 	claimed atomic.Bool
 
-	mu  sync.Mutex
-	set core.Settings // guarded by mu
+	mu      sync.Mutex
+	set     core.Settings     // guarded by mu
+	calling []core.AlarmState // guarded by mu
+}
+
+func (p *parts) States() []core.AlarmState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calling)
+}
+
+func (p *parts) Acknowledge(_ context.Context, id topic.ID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calling = slices.DeleteFunc(p.calling, func(st core.AlarmState) bool { return st.Alarm.ID == id })
+	p.feed.Tell(core.AlarmsChanged)
+	return nil
 }
 
 func (p *parts) Settings() core.Settings {
@@ -116,7 +132,7 @@ func (p *parts) of(t testing.TB) Parts {
 	return Parts{
 		Feed: &p.feed, Info: core.Info{Version: "test", Data: t.TempDir(), MQTT: "127.0.0.1:1883"},
 		Addresses: func() core.Addresses { return core.Addresses{MQTT: []string{"192.168.1.20:1883"}} },
-		Broker:    p, History: p, Accounts: p, Settings: p,
+		Broker:    p, History: p, Accounts: p, Alarms: p, Settings: p,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,13 +62,31 @@ var tables = sync.OnceValue(func() map[Language]map[string]string {
 // caller must not change it.
 func Table(l Language) map[string]string { return tables()[l] }
 
-// Say returns s in l, or in English where there is no translation.
+// Say returns s in l, or in English where there is no translation. Sentences
+// that fill its places are in l, too.
 func (l Language) Say(s core.Sentence) string {
+	s.Args = l.args(s.Args)
 	if t := tables()[l][s.Format]; t != "" {
 		return s.As(t)
 	}
 	return s.String()
 }
+
+// args returns args with the sentences among them said in l.
+func (l Language) args(args []any) []any {
+	if !slices.ContainsFunc(args, isSentence) {
+		return args
+	}
+	said := slices.Clone(args)
+	for i, a := range said {
+		if s, ok := a.(core.Sentence); ok {
+			said[i] = l.Say(s)
+		}
+	}
+	return said
+}
+
+func isSentence(a any) bool { _, ok := a.(core.Sentence); return ok }
 
 // L returns the sentence with that English format in l. args are pairs, as in core.Say.
 func (l Language) L(format string, args ...any) string {

@@ -113,6 +113,9 @@ func (c *card) paint() {
 		ink = theme.ColorNamePlaceHolder
 	}
 	stroke, fill, width := theme.ColorNameSeparator, theme.ColorNameOverlayBackground, float32(1)
+	if e.calls {
+		stroke, fill, width = theme.ColorNameError, widget.ColorErrorTint, 2
+	}
 	if c.hovered || c.focused {
 		stroke, width = theme.ColorNamePrimary, 2
 	}

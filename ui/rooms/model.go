@@ -18,6 +18,7 @@ type entry struct {
 	place
 	words string // what a search looks in
 	meant string // the unit that the property's name means
+	calls bool   // an alarm of its topic does
 }
 
 // title is the name a person reads.
@@ -113,6 +114,7 @@ type model struct {
 	teams   []core.Team
 	titles  map[string]string // of the teams, by branch
 	grown   bool              // sections would be different now
+	alarmed bool              // some entry calls
 }
 
 // merge takes rows and teams as they are now, and returns the entries that changed.
@@ -143,6 +145,21 @@ func (m *model) merge(rows []core.Live, teams []core.Team) []*entry {
 		}
 		e.Live = row
 		changed = append(changed, e)
+	}
+	return changed
+}
+
+// alarm notes of which topics an alarm calls, and returns the entries that changed.
+func (m *model) alarm(calling map[topic.Name]bool) (changed []*entry) {
+	if len(calling) == 0 && !m.alarmed {
+		return nil
+	}
+	m.alarmed = len(calling) > 0
+	for _, e := range m.entries {
+		if now := calling[e.Series.Topic()]; now != e.calls {
+			e.calls = now
+			changed = append(changed, e)
+		}
 	}
 	return changed
 }

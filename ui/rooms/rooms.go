@@ -15,6 +15,7 @@ import (
 
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/core/topic"
 	"homeroom/ui/widget"
 )
 
@@ -31,6 +32,9 @@ type History interface {
 // Teams says whose branch is whose.
 type Teams interface{ Teams() []core.Team }
 
+// Alarms says which topics somebody should look at.
+type Alarms interface{ States() []core.AlarmState }
+
 // How often things may be done.
 const (
 	regroupEvery = 500 * time.Millisecond // sorting all series anew
@@ -41,6 +45,7 @@ const (
 type Screen struct {
 	history History
 	teams   Teams
+	alarms  Alarms
 	shell   widget.Shell
 	now     func() time.Time
 
@@ -66,9 +71,9 @@ type Screen struct {
 }
 
 // New returns the screen.
-func New(h History, t Teams, shell widget.Shell) *Screen {
+func New(h History, t Teams, a Alarms, shell widget.Shell) *Screen {
 	s := &Screen{
-		history: h, teams: t, shell: shell, now: time.Now,
+		history: h, teams: t, alarms: a, shell: shell, now: time.Now,
 		arrived: map[core.Series]core.Live{},
 		model:   model{entries: map[core.Series]*entry{}},
 	}
@@ -118,7 +123,7 @@ func (s *Screen) Content() fyne.CanvasObject { return s.content }
 
 // Stale is what makes the screen out of date.
 func (s *Screen) Stale() core.Change {
-	return core.MessagesChanged | core.SettingsChanged | core.AccountsChanged
+	return core.MessagesChanged | core.SettingsChanged | core.AccountsChanged | core.AlarmsChanged
 }
 
 // Load reads what changed since the last time, and the traces that an open
@@ -127,6 +132,12 @@ func (s *Screen) Load(ctx context.Context) (show func(), err error) {
 	rows, now := s.history.Live(s.since)
 	s.since = now
 	teams := s.teams.Teams()
+	calling := map[topic.Name]bool{}
+	for _, st := range s.alarms.States() {
+		if st.Ended.IsZero() {
+			calling[st.Alarm.Topic] = true
+		}
+	}
 	s.mu.Lock()
 	for _, r := range rows {
 		s.arrived[r.Series] = r // shown even where an earlier Load failed
@@ -138,13 +149,13 @@ func (s *Screen) Load(ctx context.Context) (show func(), err error) {
 		return nil, err
 	}
 	return func() {
-		s.show(teams)
+		s.show(teams, calling)
 		s.detail.show(found)
 	}, nil
 }
 
 // show merges what arrived and touches what is in view.
-func (s *Screen) show(teams []core.Team) {
+func (s *Screen) show(teams []core.Team, calling map[topic.Name]bool) {
 	s.mu.Lock()
 	rows := make([]core.Live, 0, len(s.arrived))
 	for _, r := range s.arrived {
@@ -154,7 +165,7 @@ func (s *Screen) show(teams []core.Team) {
 	s.mu.Unlock()
 
 	before := s.model.teams
-	changed := s.model.merge(rows, teams)
+	changed := append(s.model.merge(rows, teams), s.model.alarm(calling)...)
 	if !slices.Equal(before, s.model.teams) {
 		s.offerTeams()
 	}

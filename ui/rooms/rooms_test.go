@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/theme"
 
 	"homeroom/core"
 	"homeroom/ui/widget"
@@ -31,6 +33,7 @@ type house struct {
 	err       error
 	described core.Description
 	forgotten core.Series
+	calling   []core.AlarmState
 }
 
 func newHouse() *house {
@@ -92,12 +95,14 @@ func (h *house) Forget(_ context.Context, s core.Series) error {
 	return h.err
 }
 
+func (h *house) States() []core.AlarmState { return h.calling }
+
 func (h *house) Teams() []core.Team { return slices.Clone(h.teams) }
 
 // visit opens the screen on h in a window.
 func visit(t testing.TB, h *house) (*Screen, *widgettest.Shell) {
 	shell := widgettest.New(t)
-	s := New(h, h, shell)
+	s := New(h, h, h, shell)
 	s.now = func() time.Time { return noon }
 	shell.Win.SetContent(s.Content())
 	shell.Win.Resize(fyne.NewSize(1100, 900))
@@ -606,5 +611,40 @@ func BenchmarkFlood(b *testing.B) {
 		}
 		b.StartTimer()
 		load(b, s)
+	}
+}
+
+// TestAlarmIsSeen: the card of a topic whose alarm calls is tinted, until it ends.
+func TestAlarmIsSeen(t *testing.T) {
+	h := newHouse()
+	s, _ := visit(t, h)
+	tinted := func() (all []core.Series) {
+		for _, e := range s.model.entries {
+			if e.calls {
+				all = append(all, e.Series)
+			}
+		}
+		return all
+	}
+	hot := core.AlarmState{Alarm: core.Alarm{ID: "hot", Topic: "blue/lab/kit-1/temperature"}, Since: noon}
+	h.calling = []core.AlarmState{hot}
+	load(t, s)
+	if got := tinted(); len(got) != 1 || got[0] != "blue/lab/kit-1/temperature" {
+		t.Fatalf("tinted %q", got)
+	}
+	line := theme.Color(theme.ColorNameError)
+	seen := 0
+	for _, o := range test.LaidOutObjects(s.Content()) {
+		if r, ok := o.(*canvas.Rectangle); ok && r.StrokeColor == line && r.Visible() {
+			seen++
+		}
+	}
+	if seen != 1 {
+		t.Errorf("%d cards are framed in red, want 1", seen)
+	}
+	h.calling[0].Ended = noon
+	load(t, s)
+	if got := tinted(); len(got) != 0 {
+		t.Fatalf("after its end %q", got)
 	}
 }
