@@ -48,7 +48,7 @@ build/staticcheck-$(STATICCHECK):
 	GOBIN=$(CURDIR)/build $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
 	mv build/staticcheck $@
 
-bench: build headless   ## broker beside Mosquitto, history, window under flood, start; see docs/benchmarks.md
+bench: build headless   ## broker beside Mosquitto, history, window under flood, start, the house; see docs/benchmarks.md
 	@.ci/deps test
 	@.ci/bench $(BENCH)
 

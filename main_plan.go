@@ -8,20 +8,27 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/core/accounts"
 	"homeroom/core/plan"
+	"homeroom/core/rules"
 	"homeroom/core/topic"
 	"homeroom/storage"
 )
 
 type planCmd struct {
 	List   planList   `cmd:"" help:"List designed topics."`
-	Import planImport `cmd:"" help:"Design the topics of a JSON or CSV file: all of them, or none and every fault is listed."`
-	Export planExport `cmd:"" help:"Write the designed topics to standard output, for import."`
+	Import planImport `cmd:"" help:"Design what is in a JSON or CSV file: all of it, or nothing and every fault is listed."`
+	Export planExport `cmd:"" help:"Write the plan to standard output, for import; as CSV the topics only."`
+
+	Template planTemplate `cmd:"" help:"Draw a template: state_led, four-boards, monitoring or empty-home."`
+	Document planDocument `cmd:"" help:"Write a document of the plan to standard output, for people or for tools."`
+	Check    planCheck    `cmd:"" help:"List what could be better in the plan; exit 1 if anything could."`
 }
 
 // withPlan runs fn on the plan in the data folder, beside a program that may be
@@ -31,7 +38,7 @@ func withPlan(ctx context.Context, e env, fn func(*plan.Service) error) error {
 	if err != nil {
 		return err
 	}
-	s, err := plan.Open(ctx, plan.Config{Store: db, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)})
+	s, err := plan.Open(ctx, plan.Config{Store: db, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler), CheckRule: rules.Check})
 	if err == nil {
 		err = fn(s)
 	}
@@ -68,6 +75,10 @@ func values(t core.Topic) string {
 		return fmt.Sprintf("%v to %v", t.Min, t.Max)
 	case t.Kind == core.Number:
 		return "number"
+	case t.Kind == core.Enumeration:
+		return strings.Join(t.Options, ", ")
+	case t.Kind == core.JSON:
+		return "json"
 	}
 	return "text"
 }
@@ -125,5 +136,109 @@ func (c *planExport) Run(ctx context.Context, e env) error {
 			return s.ExportCSV(e.out)
 		}
 		return s.ExportJSON(e.out)
+	})
+}
+
+type planTemplate struct {
+	Key     string   `arg:"" help:"Template."`
+	Branch  []string `help:"Branches to draw it in, one copy each: --branch blue,red. Without, state_led and four-boards have flat topics."`
+	OnBoard bool     `help:"Let an ESP_Choice board decide; else a rule of the program does." default:"true" negatable:""`
+}
+
+// Run draws it. Its rules publish as the first teacher.
+func (c *planTemplate) Run(ctx context.Context, e env) error {
+	branches := make([]topic.Name, 0, len(c.Branch)+1)
+	for _, b := range c.Branch {
+		branches = append(branches, topic.Name(strings.TrimSpace(b)))
+	}
+	if len(branches) == 0 {
+		branches = append(branches, "")
+	}
+	err := withAccounts(ctx, e, func(s *accounts.Service) error {
+		ctx = core.As(ctx, cmp.Or(firstTeacher(s), core.Anyone))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return withPlan(ctx, e, func(s *plan.Service) error {
+		batch, err := plan.FromTemplate(c.Key, branches, s.Design(), plan.Options{OnBoard: c.OnBoard, Say: lang.Say})
+		if err == nil {
+			err = s.Change(ctx, batch)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.out, lang.L("Drew {topics} topics, {places} branches, rooms and kits, {rules} rules and {alarms} alarms.",
+			"topics", len(batch.Topics), "places", len(batch.Places), "rules", len(batch.Rules), "alarms", len(batch.Alarms)))
+		return nil
+	})
+}
+
+// firstTeacher returns the oldest account of a teacher, or 0.
+func firstTeacher(s *accounts.Service) (first core.AccountID) {
+	for _, a := range s.Accounts() {
+		if a.Role == core.Teacher && !a.Disabled && (first == 0 || a.ID < first) {
+			first = a.ID
+		}
+	}
+	return first
+}
+
+type planDocument struct {
+	Filter  string `arg:"" optional:"" help:"Topic filter; + and # as in MQTT." default:"#"`
+	Format  string `help:"markdown or asyncapi." enum:"markdown,asyncapi" default:"markdown"`
+	Title   string `help:"Title of the document."`
+	Address string `help:"Address of MQTT to write into it, like 192.168.1.20:1883."`
+}
+
+// Run writes the document.
+func (c *planDocument) Run(ctx context.Context, e env) error {
+	f, err := topic.ParseFilter(c.Filter)
+	if err != nil {
+		return core.Fail(errUsage, "{filter} is not a topic filter: + and # stand alone in a level, # only at the end.", "filter", c.Filter)
+	}
+	return withPlan(ctx, e, func(s *plan.Service) error {
+		return writePlan(e.out, s, f, c.Format, plan.DocOptions{Title: c.Title, Address: c.Address, Say: lang.Say, Rule: func(r core.Rule) string { return sentence(s, r) }})
+	})
+}
+
+// sentence writes a rule as a person reads it.
+func sentence(s *plan.Service, r core.Rule) string {
+	when, holds, then := rules.Sentence(r, s.Topic, titles(s))
+	var parts []string
+	for _, part := range slices.Concat(when, holds, then) {
+		parts = append(parts, lang.Say(part))
+	}
+	return strings.Join(parts, " ")
+}
+
+// titles names topics as a person reads them.
+func titles(s *plan.Service) func(topic.Name) string {
+	return func(n topic.Name) string {
+		if t, ok := s.Topic(n); ok && t.Label != "" {
+			return t.Label
+		}
+		return string(n)
+	}
+}
+
+type planCheck struct{}
+
+// Run prints a problem a line, and fails if there is one.
+func (c *planCheck) Run(ctx context.Context, e env) error {
+	return withPlan(ctx, e, func(s *plan.Service) error {
+		problems := plan.Problems(s.Design(), nil)
+		for _, f := range problems {
+			line := lang.Say(f.Say)
+			if f.Rename != "" {
+				line += " " + lang.L("Rename it to {topic}.", "topic", f.To)
+			}
+			fmt.Fprintln(e.out, line)
+		}
+		if len(problems) > 0 {
+			return core.Fail(core.ErrInvalid, "Things that could be better: {n}", "n", len(problems))
+		}
+		return nil
 	})
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"homeroom/core"
+	"homeroom/core/plan"
+	"homeroom/core/rules"
 	"homeroom/core/topic"
 )
 
@@ -99,7 +102,7 @@ func TestNobodyIsTheProgram(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	g := gate{p.accounts}
+	g := gate{p.accounts, p}
 	if _, ok := g.Account(core.Program); ok {
 		t.Error("the program is an account")
 	}
@@ -142,4 +145,71 @@ func TestPlanOnTheCommandLine(t *testing.T) {
 		t.Errorf("half of it was imported:\n%s", out)
 	}
 	s.end(9)
+}
+
+// TestPlanTemplateOnTheCommandLine draws a template, documents it and finds
+// nothing to mend; then something is to mend.
+func TestPlanTemplateOnTheCommandLine(t *testing.T) {
+	data := t.TempDir()
+	tool(t, data, "secret-word-7\n", "account", "add", "ana", "--role", "teacher", "--password-stdin")
+	if out := tool(t, data, "", "plan", "template", "four-boards", "--branch", "blue, red"); out != "Drew 8 topics, 12 branches, rooms and kits, 2 rules and 2 alarms.\n" {
+		t.Errorf("template said %q", out)
+	}
+	if out := tool(t, data, "", "plan", "template", "state_led", "--no-on-board"); out != "Drew 1 topics, 3 branches, rooms and kits, 0 rules and 1 alarms.\n" {
+		t.Errorf("flat template said %q", out)
+	}
+	if out := tool(t, data, "", "plan", "check"); out != "" {
+		t.Errorf("check said %q", out)
+	}
+	err := withPlan(t.Context(), env{data: data}, func(s *plan.Service) error {
+		if r := s.Design().Rule("blue-choice"); r == nil || r.Account <= 0 || r.Kit != "blue/home/esp-choice" {
+			t.Errorf("the rule is %+v", r)
+		}
+		return s.CreateTopic(t.Context(), core.Topic{Name: "Yellow/a b"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := try(data, "", "plan", "check")
+	if code != 1 || !strings.Contains(out, "Yellow/a b") || !strings.Contains(out, "Rename it to yellow/a-b.") || !strings.Contains(errs, "could be better: 1") {
+		t.Errorf("exit %d, out %q, err %q", code, out, errs)
+	}
+	if out := tool(t, data, "", "plan", "document", "blue/#", "--title", "Lesson 4", "--address", "10.0.0.2:1883"); !strings.Contains(out, "# Lesson 4") || !strings.Contains(out, "`blue/light`") || strings.Contains(out, "red/") {
+		t.Errorf("document:\n%s", out)
+	}
+	var doc struct {
+		AsyncAPI string
+		Channels map[string]any
+	}
+	if err := json.Unmarshal([]byte(tool(t, data, "", "plan", "document", "--format", "asyncapi")), &doc); err != nil || doc.AsyncAPI != "3.0.0" || len(doc.Channels) != 10 {
+		t.Errorf("%v: %+v", err, doc)
+	}
+	for _, args := range [][]string{{"plan", "template", "castle"}, {"plan", "template", "monitoring"}, {"plan", "template", "four-boards", "--branch", "blue"}, {"plan", "document", "a/#/b"}} {
+		if out, errs, code := try(data, "", args...); code == 0 || out != "" || errs == "" {
+			t.Errorf("%q: exit %d, out %q, err %q", args, code, out, errs)
+		}
+	}
+}
+
+// TestTemplateRulesWork: the rules of the templates are understood.
+func TestTemplateRulesWork(t *testing.T) {
+	for _, one := range plan.Templates() {
+		batch, err := plan.FromTemplate(one.Key, []topic.Name{"blue"}, &core.Design{}, plan.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		designed := func(n topic.Name) (core.Topic, bool) {
+			for _, d := range batch.Topics {
+				if d.Name == n {
+					return d, true
+				}
+			}
+			return core.Topic{}, false
+		}
+		for _, r := range batch.Rules {
+			if err := rules.Check(r, designed); err != nil {
+				t.Errorf("%s: %v", r.ID, err)
+			}
+		}
+	}
 }

@@ -20,12 +20,17 @@ import (
 	"homeroom/assets/page"
 	"homeroom/core"
 	"homeroom/core/accounts"
+	"homeroom/core/alarms"
 	"homeroom/core/broker"
 	"homeroom/core/gateway"
 	"homeroom/core/history"
 	"homeroom/core/plan"
+	"homeroom/core/record"
+	"homeroom/core/rules"
+	"homeroom/core/sim"
 	"homeroom/core/topic"
 	"homeroom/core/trust"
+	"homeroom/core/why"
 	"homeroom/storage"
 )
 
@@ -41,8 +46,19 @@ type program struct {
 	trust    *trust.Authority // nil without TLS
 	noTLS    error            // why there is none though there should be
 	broker   *broker.Broker
-	plan     *plan.Service
 	gateway  *gateway.Gateway
+	design   // the plan and what is made from it
+}
+
+// design is the plan, and the parts that it is compiled for.
+type design struct {
+	plan      *plan.Service
+	why       *why.Service
+	rules     *rules.Service
+	alarms    *alarms.Service
+	sim       *sim.Service
+	recorder  *record.Service
+	discovery *discovery
 }
 
 // open builds every part. Nothing runs yet, but the folder is ours and every
@@ -75,12 +91,11 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 		return nil, err
 	}
 	p.history.SetKeep(s.KeepDays, s.KeepBytes)
-	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: gate{p.accounts}, Store: p.db, Sink: p.record, Feed: &p.feed, Log: log, Version: version}
+	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: gate{p.accounts, p}, Store: p.db, Sink: p.record, Feed: &p.feed, Log: log, Version: version}
 	if err = p.openBroker(ctx, cfg, l); err != nil {
 		return nil, err
 	}
-	p.plan, err = plan.Open(ctx, plan.Config{Store: p.db, Readings: p.history, Arrivals: p.history, Broker: p.broker, Authority: p.accounts, Feed: &p.feed, Log: log})
-	if err != nil {
+	if err = p.openDesign(ctx, log); err != nil {
 		return nil, err
 	}
 	p.gateway, err = gateway.Open(gateway.Config{Addr: cmp.Or(l.HTTP, s.HTTP), Version: version, Page: page.Files,
@@ -107,7 +122,7 @@ func (p *program) run(ctx context.Context) error {
 		g.Add("trust", p.trust.Run)
 	}
 	g.Add("broker", p.broker.Run)
-	g.Add("plan", p.plan.Run)
+	p.runDesign(&g)
 	g.Add("gateway", p.gateway.Run)
 	err := g.Run(ctx)
 	return errors.Join(err, p.close())
@@ -129,23 +144,61 @@ func (r readings) ExportCSV(ctx context.Context, w io.Writer, f topic.Filter, fr
 	return r.Export(ctx, w, history.ExportOptions{Filter: f, From: from, To: to})
 }
 
-// gate is the accounts for the broker, where the program itself may publish too.
-type gate struct{ *accounts.Service }
+// gate is the accounts for the broker, where the program itself may publish too,
+// and names that were given up still answer.
+type gate struct {
+	*accounts.Service
+	p *program
+}
 
 // Authorize lets core.Program publish what it is called; nobody signs in as that.
 func (g gate) Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic.Filter, error) {
 	if id == core.Program && a == core.Publish {
 		return f, nil
 	}
-	return g.Service.Authorize(id, a, f)
+	real, err := g.Service.Authorize(id, a, f)
+	if a == core.Publish && g.p.plan != nil {
+		if to, renamed := g.p.plan.Renamed(topic.Name(real)); renamed {
+			return g.renamed(id, real, topic.Filter(to), err)
+		}
+	}
+	return real, err
 }
 
-// record takes in what was published. What the program publishes is no news: it
-// puts a retained message where its topic is now.
-func (p *program) record(m core.Message) {
-	if m.From != core.Program {
-		p.history.Record(m)
+// Refuse keeps a refusal, also as a reason why something did not happen.
+func (g gate) Refuse(r core.Refusal) {
+	g.Service.Refuse(r)
+	if g.p.why != nil {
+		g.p.why.Refused(r)
 	}
+}
+
+// renamed lets the account publish to what old is called now, where it may; and
+// says so to the people whose sketch it is.
+func (g gate) renamed(id core.AccountID, old, to topic.Filter, err error) (topic.Filter, error) {
+	real, may := g.Service.Authorize(id, core.Publish, to)
+	if may != nil {
+		return old, err
+	}
+	g.p.plan.Used(topic.Name(old))
+	a, _ := g.Service.Account(id)
+	g.Service.Refuse(core.Refusal{At: time.Now(), Count: 1, Account: id, Name: string(a.Name),
+		Say: core.Say("{name} publishes to {old}, which is called {new} now and still answers. Change its program.", "name", a.Name, "old", old, "new", to)})
+	return real, nil
+}
+
+// record takes in what was published. What the program publishes is no news, but
+// that an alarm calls is: it puts a retained message where its topic is now, and
+// tells others what was drawn.
+func (p *program) record(m core.Message) {
+	if m.From == core.Program && m.Client != alarms.Client {
+		return
+	}
+	p.history.Record(m)
+	p.why.Observe(m)
+	p.rules.Observe(m)
+	p.alarms.Observe(m)
+	p.discovery.observe(m)
 }
 
 // close lets go of what open took. Parts that ran have closed already.

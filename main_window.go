@@ -5,12 +5,26 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"sync/atomic"
+	"time"
 
+	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/accounts"
+	"homeroom/core/alarms"
 	"homeroom/core/broker"
 	"homeroom/core/gateway"
+	"homeroom/core/history"
+	"homeroom/core/plan"
+	"homeroom/core/record"
+	"homeroom/core/rules"
+	"homeroom/core/sim"
+	"homeroom/core/topic"
+	"homeroom/core/why"
 	"homeroom/ui"
+	uiplan "homeroom/ui/plan"
+	uirules "homeroom/ui/rules"
 	screen "homeroom/ui/settings"
 )
 
@@ -18,7 +32,11 @@ import (
 func (p *program) show(ctx context.Context) error {
 	return ui.Run(ctx, ui.Parts{
 		Feed: &p.feed, Info: p.info, Addresses: func() core.Addresses { return addresses(p.info) },
-		Broker: windowBroker{p.broker, p.gateway, p.accounts, p.info.Open}, History: p.history, Accounts: p.accounts, Settings: windowSettings{p.settings},
+		Broker: windowBroker{p.broker, p.gateway, p}, History: windowHistory{p.history, p.windowPlan()}, Accounts: p.accounts,
+		Alarms: windowAlarms{p.alarms, p}, Recordings: windowRecorder{p.recorder, p}, Settings: windowSettings{p.settings},
+		Plan: uiplan.Parts{Plan: p.windowPlan(), Values: p.history, Clients: windowBroker{p.broker, p.gateway, p}, Rights: rights{p.accounts},
+			Boards: boards{p.sim}, Why: reasons{p.why}, Rules: p.rules},
+		Rules: uirules.Parts{Plan: p.windowPlan(), Engine: p.rules, Language: ruleLanguage{p.plan}, Library: ruleLibrary{}, Alarms: windowAlarms{p.alarms, p}, Values: p.history},
 	})
 }
 
@@ -27,9 +45,8 @@ func (p *program) show(ctx context.Context) error {
 // publishes as its first teacher, or as anyone where all may.
 type windowBroker struct {
 	*broker.Broker
-	web      *gateway.Gateway
-	accounts *accounts.Service
-	open     bool
+	web *gateway.Gateway
+	p   *program
 }
 
 // Clients returns who is connected, over MQTT and over the web.
@@ -47,20 +64,208 @@ func (b windowBroker) Disconnect(client string) error {
 }
 
 // Publish publishes m as the first teacher.
-func (b windowBroker) Publish(ctx context.Context, m core.Message) error {
-	m.From, m.Client = core.Anyone, "window"
-	var first core.Account
-	for _, a := range b.accounts.Accounts() {
-		if a.Role == core.Teacher && !a.Disabled && (first.ID == 0 || a.ID < first.ID) {
-			first = a
+func (b windowBroker) Publish(ctx context.Context, m core.Message) (err error) {
+	if m.From, err = b.p.firstTeacher(); err != nil {
+		return err
+	}
+	m.Client = "window"
+	return b.Broker.Publish(ctx, m)
+}
+
+// windowPlan is the design as the window sees and changes it: as the first teacher.
+type windowPlan struct {
+	*plan.Service
+	p       *program
+	matcher *atomic.Pointer[matcher]
+}
+
+// matcher finds slips in names, and is made anew for each design.
+type matcher struct {
+	*plan.Matcher
+	of *core.Design
+}
+
+func (p *program) windowPlan() windowPlan {
+	return windowPlan{p.plan, p, &atomic.Pointer[matcher]{}}
+}
+
+// teacher returns a ctx in which the first teacher makes changes.
+func (w windowPlan) teacher(ctx context.Context) context.Context {
+	id, err := w.p.firstTeacher()
+	if err != nil {
+		return ctx
+	}
+	return core.As(ctx, id)
+}
+
+// Change makes one edit. A rule publishes as who wrote it.
+func (w windowPlan) Change(ctx context.Context, b core.Batch) error {
+	ctx = w.teacher(ctx)
+	for i := range b.Rules {
+		if b.Rules[i].Account == 0 {
+			b.Rules[i].Account = core.Actor(ctx)
 		}
 	}
-	if first.ID != 0 {
-		m.From = first.ID
-	} else if !b.open {
-		return core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
+	return w.Service.Change(ctx, b)
+}
+
+// MoveTopics, RemoveTopics, Undo, Redo and UndoRemove are plan.Service's.
+func (w windowPlan) MoveTopics(ctx context.Context, from, to topic.Name, apply bool) (core.Effect, error) {
+	return w.Service.MoveTopics(w.teacher(ctx), from, to, apply)
+}
+
+func (w windowPlan) RemoveTopics(ctx context.Context, under topic.Name, apply bool) (core.Effect, error) {
+	return w.Service.RemoveTopics(w.teacher(ctx), under, apply)
+}
+
+func (w windowPlan) Undo(ctx context.Context) (core.Edit, error) {
+	return w.Service.Undo(w.teacher(ctx))
+}
+func (w windowPlan) Redo(ctx context.Context) (core.Edit, error) {
+	return w.Service.Redo(w.teacher(ctx))
+}
+
+func (w windowPlan) UndoRemove(ctx context.Context, id int64) error {
+	return w.Service.UndoRemove(w.teacher(ctx), id)
+}
+
+// Problems returns what could be better.
+func (w windowPlan) Problems() []core.Fix {
+	states, _ := w.p.history.Topics(0)
+	return plan.Problems(w.Design(), states)
+}
+
+// Meant returns the designed topic whose name n looks like a slip of.
+func (w windowPlan) Meant(n topic.Name) (topic.Name, bool) {
+	m, d := w.matcher.Load(), w.Design()
+	if m == nil || m.of != d {
+		m = &matcher{plan.NewMatcher(d), d}
+		w.matcher.Store(m)
 	}
-	return b.Broker.Publish(ctx, m)
+	return m.Meant(n)
+}
+
+// Adopt designs a topic as it arrives.
+func (w windowPlan) Adopt(t core.TopicState) core.Batch { return plan.Adopt(w.Design(), t) }
+
+// Templates returns what can be drawn at once.
+func (w windowPlan) Templates() []core.Template { return plan.Templates() }
+
+// FromTemplate returns the template once for each branch.
+func (w windowPlan) FromTemplate(key string, branches []topic.Name, onBoard bool) (core.Batch, error) {
+	return plan.FromTemplate(key, branches, w.Design(), plan.Options{OnBoard: onBoard, Say: lang.Say})
+}
+
+// Select tells what a filter selects, as a person types it.
+func (w windowPlan) Select(filter string) (core.Selection, error) {
+	return plan.Select(w.Design(), filter, w.Arriving())
+}
+
+// Import applies all of a file, or nothing and tells its faults.
+func (w windowPlan) Import(ctx context.Context, file []byte) (created, changed int, faults []core.FileFault, err error) {
+	created, changed, err = w.Service.Import(w.teacher(ctx), file)
+	var told plan.Faults
+	if errors.As(err, &told) {
+		for _, f := range told {
+			faults = append(faults, core.FileFault{Line: f.Line, Path: f.Path, Say: f.Sentence})
+		}
+		err = nil
+	}
+	return created, changed, faults, err
+}
+
+// Export writes the design.
+func (w windowPlan) Export(_ context.Context, to io.Writer, format string) error {
+	return writePlan(to, w.Service, "#", format, w.p.documents())
+}
+
+// rights is who may do what, for the playground.
+type rights struct{ *accounts.Service }
+
+// MayUse returns the titles of those who may do a with all that f selects.
+func (r rights) MayUse(f topic.Filter, a core.Action) (titles []string) {
+	for _, x := range r.Accounts() {
+		if real, err := r.Authorize(x.ID, a, f); err == nil && real == f {
+			titles = append(titles, x.Title())
+		}
+	}
+	return titles
+}
+
+// boards are the virtual kits as a person at the window uses them.
+type boards struct{ *sim.Service }
+
+func (b boards) Press(_ context.Context, kit topic.Name, slot topic.ID, down bool) error {
+	return b.Service.Press(kit, slot, down)
+}
+
+func (b boards) Turn(_ context.Context, kit topic.Name, slot topic.ID, value string) error {
+	return b.Service.Turn(kit, slot, value)
+}
+
+func (b boards) Break(_ context.Context, kit topic.Name, f core.Fault, on bool) error {
+	return b.Service.Break(kit, f, on)
+}
+
+// reasons tells the window why: it may see everything.
+type reasons struct{ *why.Service }
+
+func (r reasons) Why(ctx context.Context, n topic.Name, at time.Time) (core.Chain, error) {
+	return r.Service.Why(ctx, n, at, nil)
+}
+
+// ruleLanguage is how rules are written and read, for what is designed.
+type ruleLanguage struct{ plan *plan.Service }
+
+func (l ruleLanguage) Check(r core.Rule) error { return rules.Check(r, l.plan.Topic) }
+
+func (l ruleLanguage) Text(r core.Rule) string { return rules.Text(r) }
+
+func (l ruleLanguage) Parse(text string) (core.Rule, error) { return rules.Parse(text, l.plan.Topic) }
+
+func (l ruleLanguage) Sentence(r core.Rule) (when, holds, then []core.Sentence) {
+	return rules.Sentence(r, l.plan.Topic, titles(l.plan))
+}
+
+// ruleLibrary is what is known about rules.
+type ruleLibrary struct{}
+
+func (ruleLibrary) Templates() []core.RuleTemplate { return rules.Templates() }
+
+func (ruleLibrary) Loops(all []*core.Rule) [][]topic.ID { return rules.Loops(all) }
+
+// windowRecorder plays as the first teacher.
+type windowRecorder struct {
+	*record.Service
+	p *program
+}
+
+func (w windowRecorder) Play(ctx context.Context, r core.Replay) error {
+	id, err := w.p.firstTeacher()
+	if err != nil {
+		return err
+	}
+	return w.Service.Play(core.As(ctx, id), r)
+}
+
+// windowAlarms are seen by the first teacher.
+type windowAlarms struct {
+	*alarms.Service
+	p *program
+}
+
+func (w windowAlarms) Acknowledge(ctx context.Context, id topic.ID) error {
+	return w.Service.Acknowledge(w.p.windowPlan().teacher(ctx), id)
+}
+
+// windowHistory is the history, where a designed topic is described in the plan.
+type windowHistory struct {
+	*history.History
+	plan windowPlan
+}
+
+func (w windowHistory) Describe(ctx context.Context, s core.Series, d core.Description) error {
+	return w.plan.Describe(w.plan.teacher(ctx), s, d)
 }
 
 // windowSettings is what the screen Settings shows and sets.

@@ -144,6 +144,7 @@ type Message struct {
 	Payload []byte
 	QoS     byte
 	Retain  bool
+	Will    bool // the broker published it because the connection was lost
 	From    AccountID
 	Client  string    // MQTT Client Identifier, or "window" and "page" for our own
 	At      time.Time // arrival at this PC, which is the truth about time
@@ -335,6 +336,8 @@ type Settings struct {
 	KeepDays  int     // readings older than this are removed; 0 keeps all
 	KeepBytes int64   // history.db is kept below this size; 0 is no bound
 	Limits    Limits  // of every account that has none of its own
+	// Discovery tells Home Assistant and Homie what is designed.
+	Discovery bool
 }
 
 // DefaultSettings returns the settings of a new installation.

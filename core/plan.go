@@ -14,8 +14,15 @@ const Program AccountID = -2
 // told before it is done or after. At or under lab are lab, lab/air and
 // lab/air/temp, designed or not.
 type Effect struct {
-	Topics   []topic.Name // that are designed, with their names before, in order
-	Readings int64        // in the history, of all series
+	Topics []topic.Name // that are designed, with their names before, in order
+	Places []topic.Name // branches, rooms and kits, likewise
+	// Rules and Alarms use something of it: they follow a move, and go with a
+	// removal. Kits elsewhere have ports joined to it, which follow a move and
+	// stay after a removal.
+	Rules    []topic.ID
+	Alarms   []topic.ID
+	Kits     []topic.Name
+	Readings int64 // in the history, of all series
 	// Joins is, of a move, how many readings there are at or under the new name
 	// already. Where a name is the same, the others join them.
 	Joins    int64

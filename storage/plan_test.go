@@ -2,11 +2,13 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"homeroom/core"
 	"homeroom/core/history"
@@ -776,4 +780,265 @@ func TestTwoPrograms(t *testing.T) {
 	if y, _ := b.Topic("y"); y.Text != "from a" {
 		t.Errorf("b does not see the change: %+v", y)
 	}
+}
+
+// sketch is the whole design as text.
+func (l *lab) sketch() string {
+	d := l.Design()
+	var b strings.Builder
+	for _, t := range d.Topics {
+		fmt.Fprintf(&b, "%+v\n", *t)
+	}
+	for _, p := range d.Places {
+		fmt.Fprintf(&b, "%+v\n", *p)
+	}
+	for _, r := range d.Rules {
+		fmt.Fprintf(&b, "%+v\n", *r)
+	}
+	for _, a := range d.Alarms {
+		fmt.Fprintf(&b, "%+v\n", *a)
+	}
+	fmt.Fprintf(&b, "%+v\n", d.Renamed)
+	return b.String()
+}
+
+// home designs a house of two rooms with everything that a design has.
+func (l *lab) home() {
+	l.t.Helper()
+	l.must(l.Change(core.As(l.t.Context(), 7), core.Batch{Say: core.Say("a {what} was made", "what", "home"),
+		Topics: []core.Topic{{Name: "home/lab/kit-1/lamp", Kind: core.Enumeration, Options: []string{"On", "Off|", "꺼짐"}, Writable: true, Description: core.Description{Label: "Lampe", Unit: "lx", KeepDays: -1}},
+			{Name: "home/hall/kit-2/air", Kind: core.Number, Min: -20, Max: 50, Step: 0.5}},
+		Places: []core.Place{{Name: "home", Kind: core.BranchPlace, Label: "집"}, {Name: "home/lab", Kind: core.RoomPlace, X: 0.1, Y: -3, W: 10, H: 1e-3}, {Name: "home/hall", Kind: core.RoomPlace},
+			{Name: "home/lab/kit-1", Kind: core.KitPlace, Role: core.LightKit, Account: "kit-1", Virtual: true, Ports: []core.Port{{Slot: "light", Topic: "home/lab/kit-1/lamp", Action: core.Subscribe, Toggle: true}}},
+			{Name: "home/hall/kit-2", Kind: core.KitPlace, Role: core.ChoiceKit}},
+		Rules: []core.Rule{{ID: "choice", Label: "Choice", Inputs: []core.Input{{Name: "air", Topic: "home/hall/kit-2/air"}}, When: []core.Trigger{{Kind: core.OnTime, At: 7 * time.Hour, Days: []time.Weekday{1, 2}}, {Kind: core.OnChange, Input: "air"}},
+			If: "air > 20 && \"<b>\" != \"\"", For: time.Minute, Then: []core.Act{{Topic: "home/lab/kit-1/lamp", Value: "true", Always: true}}, Kit: "home/hall/kit-2"}},
+		Alarms: []core.Alarm{{ID: "cold", Topic: "home/hall/kit-2/air", Kind: core.AlarmBelow, Limit: -1.5, Clear: 0.5, For: time.Second}}}))
+}
+
+// TestEditsSurviveRestart changes, moves, removes, undoes and redoes at random, with
+// everything that hangs on the topics and with restarts in between, and wants each
+// step back exactly as it was.
+func TestEditsSurviveRestart(t *testing.T) {
+	for seed := range uint64(2) {
+		dir := t.TempDir()
+		l := openLab(t, dir, &shelf{})
+		random := rand.New(rand.NewPCG(seed, 3))
+		l.home()
+		for i := range 50 {
+			l.says("home/hall/kit-2/air", fmt.Sprint(wave(i)), morning.Add(time.Duration(i)*time.Second), i == 49)
+		}
+		l.says("home/lab/kit-1/lamp", "On", morning, true)
+		seen := func() string { return l.sketch() + kept(l.everything()) }
+		states, at := []string{seen()}, 0
+		undo, _ := l.Edits()
+		before := len(undo)
+		ctx := core.As(t.Context(), 5)
+		for i := range 30 {
+			pushed := true
+			var err error
+			switch rooms := []topic.Name{"home", "home/lab", "home/hall", "home/hall/kit-2", "away", "away/lab", "home/lab/kit-1/lamp"}; random.IntN(8) {
+			case 0, 1:
+				from, to := rooms[random.IntN(len(rooms))], topic.Name(fmt.Sprint("way/", i))
+				if random.IntN(2) == 0 {
+					to = "home/" + to
+				}
+				_, err = l.MoveTopics(ctx, from, to, true)
+			case 2:
+				_, err = l.RemoveTopics(ctx, rooms[random.IntN(len(rooms))], true)
+			case 3:
+				d := l.Design()
+				b := core.Batch{Say: core.Say("step {n}", "n", i), Topics: []core.Topic{{Name: topic.Name(fmt.Sprint("t/", random.IntN(3))), Text: fmt.Sprint(i)}}}
+				if len(d.Places) > 0 {
+					p := *d.Places[random.IntN(len(d.Places))]
+					p.X = random.Float64()
+					b.Places = append(b.Places, p)
+				}
+				err = l.Change(ctx, b)
+			case 4:
+				_, _, err = l.Import(ctx, fmt.Appendf(nil, "name,label\nt/%d,é%d\n", random.IntN(5), i))
+			case 5, 6:
+				pushed = false
+				if at == 0 {
+					continue
+				}
+				_, err = l.Undo(ctx)
+				at--
+				l.must(err)
+			default:
+				pushed = false
+				if at == len(states)-1 {
+					continue
+				}
+				_, err = l.Redo(ctx)
+				at++
+				l.must(err)
+			}
+			if random.IntN(5) == 0 {
+				l = l.again(dir)
+			}
+			got := seen()
+			switch {
+			case err != nil:
+				var told *core.Problem
+				if !errors.As(err, &told) || got != states[at] {
+					t.Fatalf("seed %d, step %d: %v: %s", seed, i, err, difference(got, states[at]))
+				}
+			case !pushed && got != states[at]:
+				t.Fatalf("seed %d, step %d, at %d: %s", seed, i, at, difference(got, states[at]))
+			case pushed && got != states[at]:
+				states, at = append(states[:at+1], got), at+1
+			}
+			if undo, redo := l.Edits(); len(undo) != at+before || len(redo) != len(states)-1-at {
+				t.Fatalf("seed %d, step %d: %d to undo, %d to redo, want %d and %d", seed, i, len(undo), len(redo), at+before, len(states)-1-at)
+			}
+		}
+		for back := at; back > 0; back-- {
+			_, err := l.Undo(ctx)
+			l.must(err)
+			if back%5 == 0 {
+				l = l.again(dir)
+			}
+			if got := seen(); got != states[back-1] {
+				t.Fatalf("seed %d, undone to %d: %s", seed, back-1, difference(got, states[back-1]))
+			}
+		}
+		for on := 1; on < len(states); on++ {
+			_, err := l.Redo(ctx)
+			l.must(err)
+			if got := seen(); got != states[on] {
+				t.Fatalf("seed %d, redone to %d: %s", seed, on, difference(got, states[on]))
+			}
+		}
+		l.close()
+	}
+}
+
+// TestDesignSurvivesRestart: everything comes back, edits and what was removed among it.
+func TestDesignSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	l := openLab(t, dir, &shelf{})
+	l.home()
+	_, err := l.MoveTopics(core.As(t.Context(), 8), "home/hall", "home/kitchen", true)
+	l.must(err)
+	e, err := l.RemoveTopics(core.As(t.Context(), 9), "home/lab", true)
+	l.must(err)
+	want := l.sketch()
+	undo, _ := l.Edits()
+	l = l.again(dir)
+	defer func() { l.close() }()
+	if got := l.sketch(); got != want {
+		t.Errorf("after a restart %s", difference(got, want))
+	}
+	if got, redo := l.Edits(); !reflect.DeepEqual(got, undo) || len(got) != 3 || redo != nil || got[2].Say.String() != "a home was made" || got[2].Account != 7 {
+		t.Errorf("edits %+v, want %+v", got, undo)
+	}
+	if to, ok := l.Renamed("home/hall/kit-2/air"); !ok || to != "home/kitchen/kit-2/air" {
+		t.Errorf("the old name is %s", to)
+	}
+	if r, ok := l.Removed("home/lab/kit-1/lamp/set"); !ok || r != e.Removal {
+		t.Errorf("%+v, want %+v", r, e.Removal)
+	}
+	tool, err := plan.Open(t.Context(), plan.Config{Store: l.db, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)})
+	l.must(err)
+	if _, err := tool.Undo(t.Context()); !errors.Is(err, core.ErrDenied) {
+		t.Errorf("undone without a broker: %v", err)
+	}
+	l.must(l.UndoRemove(t.Context(), e.Removal.ID))
+	_, err = l.Undo(t.Context())
+	l.must(err)
+	if d := l.Design(); d.Rule("choice").Kit != "home/hall/kit-2" || d.Topic("home/lab/kit-1/lamp").KeepDays != -1 || len(d.Renamed) != 0 {
+		t.Errorf("undone\n%s", l.sketch())
+	}
+}
+
+// TestUndoOfAnotherProgram: the command line imports beside the program, which
+// undoes it; and only one of two that undo at once does.
+func TestUndoOfAnotherProgram(t *testing.T) {
+	dir := t.TempDir()
+	a := openLab(t, dir, &shelf{})
+	defer a.close()
+	b := openLab(t, dir, &shelf{})
+	defer b.close()
+	_, _, err := b.Import(t.Context(), []byte("name\nx\ny\n"))
+	a.must(err)
+	a.must(a.CreateTopic(t.Context(), core.Topic{Name: "z"})) // and a reads the import
+	for _, want := range []string{"z was designed", "A file was imported: 2 new, 0 changed"} {
+		if e, err := a.Undo(t.Context()); err != nil || e.Say.String() != want {
+			t.Errorf("%v, %v, want %s", e, err, want)
+		}
+	}
+	if len(a.Topics("#")) != 0 {
+		t.Errorf("left %v", a.Topics("#"))
+	}
+	if e, err := b.Redo(t.Context()); err != nil || e.Say.String() != "A file was imported: 2 new, 0 changed" || len(b.Topics("#")) != 2 {
+		t.Errorf("b redoes %v, %v", e, err)
+	}
+	a.must(b.CreateTopic(t.Context(), core.Topic{Name: "w"})) // and z can be redone no more
+	if _, err := a.Redo(t.Context()); !errors.Is(err, core.ErrNotFound) || len(a.Topics("#")) != 3 {
+		t.Errorf("a redoes: %v, %v", err, a.Topics("#"))
+	}
+	_, err = a.Undo(t.Context())
+	a.must(err)
+	var both sync.WaitGroup
+	results := make([]error, 2)
+	for i, l := range []*lab{a, b} {
+		both.Go(func() { _, results[i] = l.Undo(t.Context()) })
+	}
+	both.Wait()
+	if (results[0] == nil) == (results[1] == nil) || len(a.Topics("#")) != 0 {
+		t.Errorf("both undid it: %v", results)
+	}
+}
+
+// TestMigrationOfDescriptions migrates a plan of before, and takes over what the
+// history was told, once.
+func TestMigrationOfDescriptions(t *testing.T) {
+	dir := t.TempDir()
+	old, err := sql.Open("sqlite", dsn(filepath.Join(dir, "core.db"), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := goose.NewProvider(goose.DialectSQLite3, old, migrationsOf("core"), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := before.UpTo(t.Context(), 6); err != nil {
+		t.Fatal(err)
+	}
+	for _, did := range []string{
+		`INSERT INTO plan_topic VALUES ('air', '온도', 1, -5, 40, 0, 1, 1, 1700000000000), ('other', '', 0, 0, 0, 1, 0, 0, 1700000000000)`,
+		fmt.Sprintf(`INSERT INTO plan_task (kind, source, target, account, at, done, topics) VALUES ('remove', 'gone', '', 3, %d, 1, '[{"Name":"gone","Text":"before"}]')`, time.Now().UnixMilli()),
+		`UPDATE plan_revision SET n = 4`} {
+		if _, err := old.Exec(did); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := openLab(t, dir, &shelf{})
+	l.says("air", "5", morning, false)
+	l.must(l.h.Describe(t.Context(), "air", core.Description{Label: "Température", Unit: "°C"}))
+	if ts := l.Topics("#"); len(ts) != 2 || ts[0].Label != "" || ts[0].Text != "온도" || ts[0].Min != -5 || ts[0].Options != nil || ts[0].Changed.UnixMilli() != 1700000000000 {
+		t.Errorf("%+v", ts)
+	}
+	l.must(l.UndoRemove(t.Context(), l.Removals()[0].ID))
+	if d, _ := l.Topic("gone"); d.Text != "before" {
+		t.Errorf("%+v", d)
+	}
+	_, err = l.Undo(t.Context())
+	l.must(err)
+	for range 2 {
+		s, err := plan.Open(t.Context(), plan.Config{Store: l.db, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler), Described: l.db.SeriesNames})
+		l.must(err)
+		if d, _ := s.Topic("air"); d.Label != "Température" || d.Unit != "°C" {
+			t.Errorf("%+v", d)
+		}
+		if undo, redo := s.Edits(); len(undo) != 0 || len(redo) != 1 {
+			t.Errorf("%+v, %+v", undo, redo)
+		}
+		l.must(l.h.Describe(t.Context(), "air", core.Description{Label: "later"}))
+	}
+	l.close()
 }

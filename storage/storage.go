@@ -35,6 +35,7 @@ type DB struct {
 	core, history *file
 
 	ids *seriesIDs
+	why whyNames
 }
 
 // file is one SQLite database: one connection that writes, several that read.

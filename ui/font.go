@@ -39,7 +39,7 @@ func fit(ttf []byte, spans []span, like []byte) ([]byte, error) {
 	for len(out)%4 != 0 {
 		out = append(out, 0)
 	}
-	if r := record(out, "cmap"); r != nil {
+	if r := tableRecord(out, "cmap"); r != nil {
 		be.PutUint32(r[8:], uint32(len(out)))
 		be.PutUint32(r[12:], uint32(len(cmap)))
 	}
@@ -114,9 +114,9 @@ func characters(ttf []byte, spans []span) ([]byte, error) {
 	return cmap, nil
 }
 
-// record returns the table's entry in the directory: tag, checksum, offset,
+// tableRecord returns the table's entry in the directory: tag, checksum, offset,
 // length. Checksums are not kept: nothing here reads them.
-func record(font []byte, tag string) []byte {
+func tableRecord(font []byte, tag string) []byte {
 	const header, size = 12, 16
 	if len(font) < header {
 		return nil
@@ -135,7 +135,7 @@ func record(font []byte, tag string) []byte {
 
 // table returns the bytes of a table, or nil.
 func table(font []byte, tag string) []byte {
-	r := record(font, tag)
+	r := tableRecord(font, tag)
 	if r == nil {
 		return nil
 	}

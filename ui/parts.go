@@ -7,7 +7,10 @@ import (
 	"homeroom/ui/accounts"
 	"homeroom/ui/home"
 	"homeroom/ui/messages"
+	"homeroom/ui/plan"
+	"homeroom/ui/record"
 	"homeroom/ui/rooms"
+	"homeroom/ui/rules"
 	"homeroom/ui/settings"
 	"homeroom/ui/welcome"
 	"homeroom/ui/xray"
@@ -21,7 +24,12 @@ type Parts struct {
 	Broker    Broker
 	History   History
 	Accounts  Accounts
-	Settings  settings.Store
+	Alarms    Alarms
+	Plan      plan.Parts
+	Rules     rules.Parts
+	// Recordings are made and played.
+	Recordings Recordings
+	Settings   settings.Store
 }
 
 // Broker is what the window asks the broker.
@@ -35,6 +43,12 @@ type Broker interface {
 type History interface {
 	rooms.History
 	messages.History
+}
+
+// Recordings is what the window asks the recorder.
+type Recordings interface {
+	record.Recorder
+	record.Player
 }
 
 // Accounts is what the window asks the accounts.
@@ -54,10 +68,13 @@ type Accounts interface {
 func screensOf(p Parts, s *shell) ([]screen, []string) {
 	return []screen{
 		home.New(p.Broker, p.Accounts, p.Info, p.Addresses, s),
-		rooms.New(p.History, p.Accounts, s),
+		rooms.New(p.History, p.Accounts, p.Alarms, s),
+		plan.New(p.Plan, s),
+		rules.New(p.Rules, s),
 		messages.New(p.Broker, p.History, s),
+		record.New(p.Recordings, p.Recordings, s),
 		xray.New(p.Broker, s),
 		accounts.New(p.Accounts, p.Accounts, p.Accounts, p.Addresses, func() core.Limits { return p.Settings.Settings().Limits }, s),
 		settings.New(p.Settings, p.Info, s),
-	}, []string{"home", "rooms", "messages", "xray", "accounts", "settings"}
+	}, []string{"home", "rooms", "plan", "rules", "messages", "record", "xray", "accounts", "settings"}
 }

@@ -81,6 +81,7 @@ type Broker struct {
 	journal   *journal
 	router    *router
 	xray      *xray
+	trace     atomic.Pointer[trace] // nil while nobody asks for deliveries
 	newcomers *newcomers
 	started   time.Time
 
@@ -264,6 +265,7 @@ func (b *Broker) store(m *message, first func() (at uint64, ok bool), w *wakes) 
 			return 0, nil, false
 		}
 	}
+	m.traced = b.traces(m.Topic)
 	if m.Retain {
 		at = max(at, b.router.retain(m, b.journal))
 	}

@@ -86,6 +86,8 @@ type message struct {
 	core.Message
 	props *properties // nil where there are none
 	turn  uint64      // among the retained ones; guarded by retainer.mu until it is in there
+	// traced says that its deliveries are told. It is set before the first one.
+	traced bool
 
 	mu     sync.Mutex
 	frames []frame // guarded by mu; PUBLISH packets, encoded once

@@ -424,6 +424,7 @@ func (s *session) give(m *message, d *delivery, w *wakes) (at uint64, taken bool
 		}
 		if s.conn.deliver(frame, 0, false, 0, w) {
 			s.b.out.Add(1)
+			s.reached(m, false)
 		} else {
 			s.b.shed.Add(1)
 			s.dropped++
@@ -623,6 +624,9 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) error
 	delete(s.inflight, id)
 	s.flying -= o.m.cost()
 	s.forget(o)
+	if reason < packets.ErrUnspecifiedError.Code {
+		s.reached(o.m, true)
+	}
 	s.send(&c.wakes)
 	if s.paying {
 		s.moved.Broadcast()
@@ -705,8 +709,8 @@ func (s *session) sendRetained() {
 			s.due = s.due[1:]
 			continue
 		}
-		if c := s.conn; !s.waitQueue(c) || !s.waitRoom(c) || len(s.due) == 0 || due != &s.due[0] {
-			continue // things have changed
+		if c := s.conn; !s.waitQueue(c) || !s.waitRoom(c) || len(s.due) == 0 || due != &s.due[0] || s.subs[due.sub.Filter] != due.sub {
+			continue // things have changed, perhaps it may not read this any more
 		}
 		m := due.rest[0]
 		due.rest[0], due.rest = nil, due.rest[1:]
@@ -873,7 +877,7 @@ func (b *Broker) sendWill(c *conn, w *will) {
 	if w.m.Retain && !b.router.mayRetain(w.m) {
 		w.m.Retain = false
 	}
-	w.m.At = time.Now()
+	w.m.At, w.m.Will = time.Now(), true
 	if w.expires > 0 {
 		w.m.props.Expires = w.m.At.Add(w.expires)
 	}

@@ -53,8 +53,6 @@ type Readings interface {
 	Trace(ctx context.Context, s core.Series, from, to time.Time, points int) (core.Trace, error)
 	// Descriptions returns what was said about every series.
 	Descriptions(ctx context.Context) (map[core.Series]core.Description, error)
-	// Describe keeps what a person said about a series.
-	Describe(ctx context.Context, s core.Series, d core.Description) error
 	// ExportCSV writes the readings of the topics that f selects.
 	ExportCSV(ctx context.Context, w io.Writer, f topic.Filter, from, to time.Time) error
 }
@@ -519,7 +517,7 @@ func finite(v float64) *float64 {
 	return &v
 }
 
-var kindNames = []string{core.Text: "text", core.Number: "number", core.Boolean: "boolean"}
+var kindNames = []string{core.Text: "text", core.Number: "number", core.Boolean: "boolean", core.Enumeration: "enumeration", core.JSON: "json"}
 
 func kindName(k core.Kind) string { return kindNames[k] }
 

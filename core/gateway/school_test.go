@@ -389,11 +389,6 @@ func (p past) Descriptions(context.Context) (map[core.Series]core.Description, e
 	return p.about, nil
 }
 
-func (p past) Describe(_ context.Context, s core.Series, d core.Description) error {
-	p.about[s] = d
-	return nil
-}
-
 func (p past) ExportCSV(_ context.Context, w io.Writer, f topic.Filter, _, _ time.Time) error {
 	if p.failing != nil {
 		_, _ = io.WriteString(w, "half")

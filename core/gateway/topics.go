@@ -41,12 +41,15 @@ type Design struct {
 	Label    *string  `json:"label,omitempty" maxLength:"256" doc:"Display name, in any script." example:"Lamp"`
 	Unit     *string  `json:"unit,omitempty" maxLength:"32" example:"%"`
 	Text     *string  `json:"text,omitempty" maxLength:"4000" doc:"What it is for."`
-	Kind     *string  `json:"kind,omitempty" enum:"number,boolean,text" doc:"text is anything." example:"number"`
+	Kind     *string  `json:"kind,omitempty" enum:"number,boolean,text,enumeration,json" doc:"text is anything." example:"number"`
 	Min      *float64 `json:"min,omitempty" doc:"Of a number. Both 0 is no range."`
 	Max      *float64 `json:"max,omitempty" example:"100"`
+	Step     *float64 `json:"step,omitempty" doc:"How far apart the values of a number are; 0 is any." example:"0.5"`
+	Options  []string `json:"options,omitempty" maxItems:"64" doc:"The words of an enumeration; of a boolean those for true and false. An empty list takes them away."`
 	Writable *bool    `json:"writable,omitempty" doc:"Takes commands at its name + /set."`
 	QoS      *byte    `json:"qos,omitempty" minimum:"0" maximum:"2" doc:"That a publisher should use."`
 	Retain   *bool    `json:"retain,omitempty" doc:"Its newest value should be retained."`
+	KeepDays *int     `json:"keep_days,omitempty" minimum:"-1" doc:"How long readings are kept; 0 is as the settings say, -1 is not at all."`
 }
 
 // planned is one topic, designed or not.
@@ -69,13 +72,18 @@ type branch struct {
 	Children []branch `json:"children,omitempty"`
 }
 
-// into sets what d says in t and in what is said about its series.
-func (d Design) into(t *core.Topic, about *core.Description) {
-	set(&about.Label, d.Label)
-	set(&about.Unit, d.Unit)
+// into sets what d says in t.
+func (d Design) into(t *core.Topic) {
+	set(&t.Label, d.Label)
+	set(&t.Unit, d.Unit)
+	set(&t.KeepDays, d.KeepDays)
 	set(&t.Text, d.Text)
 	set(&t.Min, d.Min)
 	set(&t.Max, d.Max)
+	set(&t.Step, d.Step)
+	if d.Options != nil {
+		t.Options = d.Options
+	}
 	set(&t.Writable, d.Writable)
 	set(&t.QoS, d.QoS)
 	set(&t.Retain, d.Retain)
@@ -91,12 +99,18 @@ func set[T any](to, from *T) {
 }
 
 // describe returns what was designed as JSON has it.
-func describe(t core.Topic, about core.Description) planned {
+func describe(t core.Topic) planned {
 	kind := kindName(t.Kind)
 	p := planned{Topic: string(t.Name), Designed: true, Changed: moment(t.Changed),
-		Design: Design{&about.Label, &about.Unit, &t.Text, &kind, nil, nil, &t.Writable, &t.QoS, &t.Retain}}
+		Design: Design{Label: &t.Label, Unit: &t.Unit, Text: &t.Text, Kind: &kind, Options: t.Options, Writable: &t.Writable, QoS: &t.QoS, Retain: &t.Retain}}
 	if t.Min != 0 || t.Max != 0 {
 		p.Min, p.Max = &t.Min, &t.Max
+	}
+	if t.Step != 0 {
+		p.Step = &t.Step
+	}
+	if t.KeepDays != 0 {
+		p.KeepDays = &t.KeepDays
 	}
 	return p
 }
@@ -166,7 +180,7 @@ func (g *Gateway) plan(ctx context.Context, c caller, f topic.Filter) ([]planned
 	for _, t := range g.cfg.Plan.Topics(f) {
 		if g.may(c, t.Name) {
 			at[t.Name] = len(all)
-			all = append(all, describe(t, about[core.Series(t.Name)]))
+			all = append(all, describe(t))
 		}
 	}
 	rows, _ := g.cfg.Values.Topics(0)
@@ -325,17 +339,12 @@ func (a api) changeTopics() {
 			if err != nil {
 				return nil, err
 			}
-			t, about := core.Topic{Name: n}, core.Description{}
-			in.Body.into(&t, &about)
+			t := core.Topic{Name: n}
+			in.Body.into(&t)
 			if err := g.cfg.Plan.CreateTopic(ctx, t); err != nil {
 				return nil, err
 			}
-			if in.Body.Label != nil || in.Body.Unit != nil {
-				if err := g.cfg.Readings.Describe(ctx, core.Series(n), about); err != nil {
-					return nil, err
-				}
-			}
-			return g.designed(c, n, about)
+			return g.designed(c, n)
 		})
 
 	change := func(ctx context.Context, c caller, s string, d Design) (*body[planned], error) {
@@ -347,22 +356,11 @@ func (a api) changeTopics() {
 		if !ok {
 			return nil, notDesigned(n)
 		}
-		descriptions, err := g.cfg.Readings.Descriptions(ctx)
-		if err != nil {
-			return nil, err
-		}
-		about := descriptions[core.Series(n)]
-		before := about
-		d.into(&t, &about)
+		d.into(&t)
 		if err := g.cfg.Plan.ChangeTopic(ctx, t); err != nil {
 			return nil, err
 		}
-		if about != before {
-			if err := g.cfg.Readings.Describe(ctx, core.Series(n), about); err != nil {
-				return nil, err
-			}
-		}
-		return g.designed(c, n, about)
+		return g.designed(c, n)
 	}
 	type changeIn struct {
 		InPath
@@ -388,7 +386,7 @@ func notDesigned(n topic.Name) error {
 }
 
 // designed returns what is designed at n now.
-func (g *Gateway) designed(c caller, n topic.Name, about core.Description) (*body[planned], error) {
+func (g *Gateway) designed(c caller, n topic.Name) (*body[planned], error) {
 	t, ok := g.cfg.Plan.Topic(n)
 	if !ok {
 		return nil, notDesigned(n)
@@ -396,7 +394,7 @@ func (g *Gateway) designed(c caller, n topic.Name, about core.Description) (*bod
 	if !g.may(c, n) { // who only publishes there is not told what others wrote
 		return &body[planned]{planned{Topic: string(n), Designed: true}}, nil
 	}
-	p := describe(t, about)
+	p := describe(t)
 	for _, h := range g.cfg.Plan.Hints(n) {
 		p.Hints = append(p.Hints, g.cfg.Say(c.language, h))
 	}

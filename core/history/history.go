@@ -244,11 +244,15 @@ func (h *History) remove(s *series) {
 	}
 }
 
-// record adds a reading to a series. Callers hold h.mu.
+// record adds a reading to a series, which is only shown where nobody wants to
+// keep it. Callers hold h.mu.
 func (h *History) record(s *series, at time.Time, v value) {
 	s.changed = h.seq
 	h.recent.MoveToFront(s.place)
 	s.show(core.Reading{At: at, Kind: v.kind, Value: v.v, Text: v.text})
+	if s.KeepDays < 0 {
+		return
+	}
 	if h.unsaved >= maxUnsaved {
 		h.dropped++
 		return
@@ -512,7 +516,7 @@ func (h *History) Size() int64 {
 
 // Describe keeps what a person said about a series.
 func (h *History) Describe(ctx context.Context, s core.Series, d core.Description) error {
-	if d.KeepDays < 0 {
+	if d.KeepDays < -1 {
 		return core.Fail(core.ErrInvalid, "The number of days cannot be below 0.")
 	}
 	h.flushing.Lock()

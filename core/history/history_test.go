@@ -354,7 +354,7 @@ func TestDescribe(t *testing.T) {
 	defer l.Close()
 	h.Record(message("a", "1", morning))
 	_, now := h.Live(0)
-	if err := h.Describe(t.Context(), "a", core.Description{KeepDays: -1}); !errors.Is(err, core.ErrInvalid) {
+	if err := h.Describe(t.Context(), "a", core.Description{KeepDays: -2}); !errors.Is(err, core.ErrInvalid) {
 		t.Errorf("err = %v", err)
 	}
 	if _, err := l.Next(t.Context()); err != nil {
@@ -404,5 +404,32 @@ func TestAtOnce(t *testing.T) {
 	}
 	if err != nil || got != 4*n/50 {
 		t.Errorf("%d readings of %d, %v", got, 4*n/50, err)
+	}
+}
+
+// TestNotKept: the newest value of a series that nobody wants to keep is shown,
+// and nothing of it is written; what was kept before stays.
+func TestNotKept(t *testing.T) {
+	store := &memory{}
+	h := openWith(t, store)
+	h.Record(message("a", "1", morning))
+	if err := h.Describe(t.Context(), "a", core.Description{KeepDays: -1}); err != nil {
+		t.Fatal(err)
+	}
+	h.Record(message("a", "2", morning.Add(time.Minute)))
+	h.Record(message("a", "warm", morning.Add(2*time.Minute)))
+	rows, _ := h.Live(0)
+	if len(rows) != 1 || rows[0].Newest.Text != "warm" || len(rows[0].Spark) != 2 {
+		t.Fatalf("live %+v", rows)
+	}
+	if err := h.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	trace, err := h.Trace(t.Context(), "a", morning.Add(-time.Hour), morning.Add(time.Hour), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(trace.Spans) != 1 || trace.Spans[0].Max != 1 || len(trace.Texts) != 0 {
+		t.Errorf("kept %+v", trace)
 	}
 }

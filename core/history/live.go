@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"homeroom/core"
+	"homeroom/core/topic"
 )
 
 // Live returns the series that changed after the position since (0: all that
@@ -80,6 +81,17 @@ func (h *History) Topics(since uint64) (rows []core.TopicState, now uint64) {
 		}
 	}
 	return rows, h.seq
+}
+
+// Newest returns the newest message of a topic, as far back as memory goes.
+func (h *History) Newest(n topic.Name) (core.Message, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.topics[n]
+	if t == nil {
+		return core.Message{}, false
+	}
+	return t.Last, true
 }
 
 // noteTopic makes m the newest of its topic. Callers hold h.mu.

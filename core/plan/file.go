@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ import (
 const MaxFile = 64 << 20
 
 const (
-	fileVersion = 1
+	fileVersion = 2 // 1 had topics only
 	maxFaults   = 1000
 )
 
@@ -49,35 +48,33 @@ func (fs Faults) Error() string {
 
 func (fs Faults) Unwrap() error { return core.ErrInvalid }
 
-// written is a topic in a file.
-type written struct {
-	Name     string  `json:"name"`
-	Text     string  `json:"text,omitempty"`
-	Kind     string  `json:"kind,omitempty"`
-	Min      float64 `json:"min,omitempty"`
-	Max      float64 `json:"max,omitempty"`
-	Writable bool    `json:"writable,omitempty"`
-	QoS      byte    `json:"qos,omitempty"`
-	Retain   bool    `json:"retain,omitempty"`
-}
+// Schema is what the exported JSON names: the file in this repository that says
+// what may stand in it.
+const Schema = "docs/plan.schema.json"
 
-var (
-	kinds   = []string{core.Text: "text", core.Number: "number", core.Boolean: "boolean"}
-	columns = []string{"name", "text", "kind", "min", "max", "writable", "qos", "retain"}
-)
-
-func write(t core.Topic) written {
-	return written{string(t.Name), t.Text, kinds[t.Kind], t.Min, t.Max, t.Writable, t.QoS, t.Retain}
-}
-
-// ExportJSON writes the plan as JSON, one topic a line.
+// ExportJSON writes everything that is designed as JSON, one thing a line. Which
+// account a rule belongs to is not in it: another program has others.
 func (s *Service) ExportJSON(w io.Writer) error {
-	topics := s.view.Load().topics
+	v := s.view.Load()
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "{\"version\": %d, \"topics\": [", fileVersion)
-	e := json.NewEncoder(&b)
+	fmt.Fprintf(&b, "{\"$schema\": %q, \"version\": %d", Schema, fileVersion)
+	err := errors.Join(
+		list(&b, "topics", v.Topics, writeTopic), list(&b, "places", v.Places, writePlace),
+		list(&b, "rules", v.Rules, writeRule), list(&b, "alarms", v.Alarms, writeAlarm))
+	if err != nil {
+		return err
+	}
+	b.WriteString("}\n")
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// list writes a key and what it has.
+func list[T, W any](b *bytes.Buffer, key string, all []*T, write func(T) W) error {
+	fmt.Fprintf(b, ",\n%q: [", key)
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
-	for i, t := range topics {
+	for i, t := range all {
 		if i > 0 {
 			b.Truncate(b.Len() - 1) // the new line
 			b.WriteByte(',')
@@ -87,28 +84,60 @@ func (s *Service) ExportJSON(w io.Writer) error {
 			return err
 		}
 	}
-	b.WriteString("]}\n")
-	_, err := w.Write(b.Bytes())
-	return err
+	b.WriteByte(']')
+	return nil
 }
 
-// ExportCSV writes the plan as CSV. A cell that a spreadsheet could take for a
+// ExportCSV writes the topics as CSV. A cell that a spreadsheet could take for a
 // formula begins with an apostrophe, which Import takes away.
 func (s *Service) ExportCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
 	_ = c.Write(columns) // Flush below says what went wrong
-	for _, t := range s.view.Load().topics {
-		f := write(*t)
-		number := func(v float64) string {
-			if f.Min == 0 && f.Max == 0 {
-				return ""
-			}
-			return strconv.FormatFloat(v, 'g', -1, 64)
+	number := func(v float64, is bool) string {
+		if !is {
+			return ""
 		}
-		_ = c.Write([]string{quote(f.Name), quote(f.Text), f.Kind, number(f.Min), number(f.Max), strconv.FormatBool(f.Writable), strconv.Itoa(int(f.QoS)), strconv.FormatBool(f.Retain)})
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	for _, t := range s.view.Load().Topics {
+		f := writeTopic(*t)
+		ranged := f.Min != 0 || f.Max != 0
+		_ = c.Write([]string{quote(f.Name), quote(f.Label), quote(f.Unit), quote(f.Text), f.Kind, number(f.Min, ranged), number(f.Max, ranged), number(f.Step, f.Step != 0),
+			quote(join(f.Options)), strconv.FormatBool(f.Writable), strconv.Itoa(int(f.QoS)), strconv.FormatBool(f.Retain), strconv.Itoa(f.KeepDays)})
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// join returns words with | between them; of a word's own | and \ it makes \| and \\.
+func join(words []string) string {
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		b.WriteString(strings.NewReplacer(`\`, `\\`, `|`, `\|`).Replace(w))
+	}
+	return b.String()
+}
+
+func split(s string) []string {
+	if s == "" {
+		return nil
+	}
+	words := []string{""}
+	for i := 0; i < len(s); i++ {
+		switch last := &words[len(words)-1]; {
+		case s[i] == '|':
+			words = append(words, "")
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			*last += s[i : i+1]
+		default:
+			*last += s[i : i+1]
+		}
+	}
+	return words
 }
 
 const formula = "=+-@\t\r\n'"
@@ -127,47 +156,53 @@ func unquote(s string) string {
 	return s
 }
 
-// Import designs the topics of a file that ExportJSON or ExportCSV wrote, or a
-// person: those of a name that is designed are changed, no others are removed.
-// It applies all or, where anything is wrong, nothing and returns Faults.
+// Import designs what is in a file that ExportJSON or ExportCSV wrote, or a
+// person: what has the name of something that is designed changes it, nothing else
+// is removed. It applies all, as one edit, or, where anything is wrong, nothing
+// and returns Faults.
 func (s *Service) Import(ctx context.Context, file []byte) (created, changed int, err error) {
 	p := parser{firsts: map[string]first{}}
 	p.read(file)
-	if len(p.faults) > 0 {
-		return 0, 0, p.faults
-	}
 	_, err = s.edit(ctx, func(v *view) (Change, error) {
-		var c Change
-		var faults Faults
 		created, changed = 0, 0
-		for i, t := range p.topics {
-			old := v.find(t.Name)
-			if old == nil {
-				if err := s.free(t.Name); err != nil && len(faults) < maxFaults {
-					faults = append(faults, Fault{p.places[i].Line, p.places[i].Path, sentence(err)})
-				}
-				created++
-			} else {
-				if t.Changed = old.Changed; reflect.DeepEqual(t, *old) {
-					continue
-				}
-				changed++
+		for i := range p.b.Rules { // whose it is, and that it is the same
+			if old := v.Rule(p.b.Rules[i].ID); old != nil {
+				p.b.Rules[i].Account = old.Account
 			}
-			t.Changed = now()
-			c.Put = append(c.Put, t)
 		}
-		if len(v.topics)+created > MaxTopics {
-			faults = append(faults, Fault{Line: 1, Sentence: sentence(tooMany())})
+		d := s.draft(ctx, v)
+		faults := slices.Clone(p.faults)
+		d.batch(p.b, func(in sort, i int, err error) {
+			// A rule may need what is wrong already.
+			if at := p.places[in][i]; len(faults) < maxFaults && (in != inRules || p.faults == nil) {
+				faults = append(faults, Fault{at.Line, at.Path, sentence(err)})
+			}
+		})
+		if len(faults) > 0 {
+			slices.SortStableFunc(faults, func(a, b Fault) int { return a.Line - b.Line })
+			return Change{}, faults
 		}
-		if faults != nil {
-			return c, faults
-		}
-		return c, nil
+		count := func(there, put int) { created, changed = created+put-there, changed+there }
+		count(known(d.c.Topics.Put, v.Topics, topicKey), len(d.c.Topics.Put))
+		count(known(d.c.Places.Put, v.Places, placeKey), len(d.c.Places.Put))
+		count(known(d.c.Rules.Put, v.Rules, ruleKey), len(d.c.Rules.Put))
+		count(known(d.c.Alarms.Put, v.Alarms, alarmKey), len(d.c.Alarms.Put))
+		return d.done(ctx, "", core.Say("A file was imported: {created} new, {changed} changed", "created", created, "changed", changed))
 	})
 	if err != nil {
 		created, changed = 0, 0
 	}
 	return created, changed, err
+}
+
+// known returns how many of put are among all, which is in order of key.
+func known[K ~string, T any](put []T, all []*T, key func(*T) K) (n int) {
+	for i := range put {
+		if find(all, key(&put[i]), key) != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // sentence is what err says; it is one of ours.
@@ -181,13 +216,13 @@ func sentence(err error) core.Sentence {
 
 // parser reads a file. Every byte of it is hostile.
 type parser struct {
-	topics []core.Topic
-	places []Fault // of topics
+	b      core.Batch
+	places [inAlarms + 1][]Fault // where each of b stands
 	firsts map[string]first
 	faults Faults
 }
 
-// first is where a name came first, by fold.
+// first is where a name came first, by fold; or the ID of a rule or an alarm.
 type first struct {
 	name topic.Name
 	line int
@@ -223,37 +258,63 @@ func (p *parser) read(file []byte) {
 	}
 }
 
-// take checks what stands at line and path, and keeps it.
-func (p *parser) take(line int, path string, w written) {
-	t := core.Topic{Name: topic.Name(w.Name), Text: w.Text, Min: w.Min, Max: w.Max, Writable: w.Writable, QoS: w.QoS, Retain: w.Retain}
-	if w.Kind != "" {
-		kind := slices.Index(kinds, w.Kind)
-		if kind < 0 {
-			p.fault(line, path, core.Say("The values of {topic} have no such kind. Choose text, number or boolean.", "topic", short(t.Name)))
-			return
-		}
-		t.Kind = core.Kind(kind)
+// once reports whether key, which is of what is called n, comes for the first time.
+func (p *parser) once(line int, path, key string, n topic.Name) bool {
+	other, again := p.firsts[key]
+	switch {
+	case again && other.name == n:
+		p.fault(line, path, core.Say("{topic} is in line {line} already. Remove one of them.", "topic", n, "line", other.line))
+	case again:
+		p.fault(line, path, core.Say("{topic} would look like {other} in line {line}: only capitals or the spelling of a letter differ. Choose another name.", "topic", n, "other", other.name, "line", other.line))
+	default:
+		p.firsts[key] = first{n, line}
 	}
-	if err := check(t); err != nil {
-		p.fault(line, path, sentence(err))
+	return !again
+}
+
+// keep keeps t, which stands at line and path, in all, unless there are too many.
+func keep[T any](p *parser, in sort, all *[]T, t T, most int, tooMany func() error, line int, path string) {
+	if len(*all) == most {
+		p.fault(line, path, sentence(tooMany()))
 		return
 	}
-	folded := fold(t.Name)
-	switch other, again := p.firsts[folded]; {
-	case again && other.name == t.Name:
-		p.fault(line, path, core.Say("{topic} is in line {line} already. Remove one of them.", "topic", t.Name, "line", other.line))
-	case again:
-		p.fault(line, path, core.Say("{topic} would look like {other} in line {line}: only capitals or the spelling of a letter differ. Choose another name.", "topic", t.Name, "other", other.name, "line", other.line))
-	case len(p.topics) == MaxTopics:
-		p.fault(line, path, sentence(tooMany()))
-	default:
-		p.firsts[folded] = first{t.Name, line}
-		p.topics = append(p.topics, t)
-		p.places = append(p.places, Fault{Line: line, Path: path})
+	*all = append(*all, t)
+	p.places[in] = append(p.places[in], Fault{Line: line, Path: path})
+}
+
+func (p *parser) topic(line int, path string, w writtenTopic) {
+	if t, err := w.topic(); err != nil {
+		p.fault(line, path, sentence(err))
+	} else if p.once(line, path, fold(t.Name), t.Name) {
+		keep(p, inTopics, &p.b.Topics, t, MaxTopics, tooMany, line, path)
 	}
 }
 
-// json reads {"version": 1, "topics": [{"name": "blue/lab/air", …}, …]}.
+func (p *parser) place(line int, path string, w writtenPlace) {
+	if t, err := w.place(); err != nil {
+		p.fault(line, path, sentence(err))
+	} else if p.once(line, path, fold(t.Name), t.Name) {
+		keep(p, inPlaces, &p.b.Places, t, MaxPlaces, tooManyPlaces, line, path)
+	}
+}
+
+func (p *parser) rule(line int, path string, w writtenRule) {
+	if r, err := w.rule(); err != nil {
+		p.fault(line, path, sentence(err))
+	} else if p.once(line, path, "+"+string(r.ID), topic.Name(r.ID)) { // no name has a +
+		keep(p, inRules, &p.b.Rules, r, MaxRules, tooManyRules, line, path)
+	}
+}
+
+func (p *parser) alarm(line int, path string, w writtenAlarm) {
+	if a, err := w.alarm(); err != nil {
+		p.fault(line, path, sentence(err))
+	} else if p.once(line, path, "#"+string(a.ID), topic.Name(a.ID)) {
+		keep(p, inAlarms, &p.b.Alarms, a, MaxAlarms, tooManyAlarms, line, path)
+	}
+}
+
+// json reads {"version": 2, "topics": [{"name": "blue/lab/air", …}, …], …}.
 func (p *parser) json(file []byte) {
 	var bad *json.SyntaxError
 	if err := json.Unmarshal(file, &struct{}{}); errors.As(err, &bad) {
@@ -273,20 +334,30 @@ func (p *parser) json(file []byte) {
 		case "version":
 			var version any
 			_ = d.Decode(&version)
-			if versioned = version == float64(fileVersion); !versioned {
+			if versioned = version == 1.0 || version == float64(fileVersion); !versioned {
 				p.fault(at, "version", core.Say("This Homeroom reads version {version}. Use the Homeroom that wrote the file.", "version", fileVersion))
 				return
 			}
-		case "topics":
+		case "topics", "places", "rules", "alarms":
 			var list json.RawMessage
 			_ = d.Decode(&list)
-			if list[0] != '[' {
-				p.fault(at, "topics", core.Say("There must be a list here, in [ and ]."))
-				continue
+			offset := d.InputOffset() - int64(len(list))
+			switch {
+			case list[0] != '[':
+				p.fault(at, key.(string), core.Say("There must be a list here, in [ and ]."))
+			case key == "topics":
+				items(p, "topics", list, offset, &lines, p.topic)
+			case key == "places":
+				items(p, "places", list, offset, &lines, p.place)
+			case key == "rules":
+				items(p, "rules", list, offset, &lines, p.rule)
+			default:
+				items(p, "alarms", list, offset, &lines, p.alarm)
 			}
-			p.list(list, d.InputOffset()-int64(len(list)), &lines)
 		default:
-			p.fault(at, fmt.Sprint(key), unknown(fmt.Sprint(key)))
+			if key != "$schema" {
+				p.fault(at, short(topic.Name(fmt.Sprint(key))), unknown(fmt.Sprint(key), "$schema, version, topics, places, rules, alarms"))
+			}
 			var skipped json.RawMessage
 			_ = d.Decode(&skipped)
 		}
@@ -297,29 +368,29 @@ func (p *parser) json(file []byte) {
 }
 
 func notAPlan() core.Sentence {
-	return core.Say("This is no plan of Homeroom. It begins with {example}", "example", `{"version": 1, "topics": [`)
+	return core.Say("This is no plan of Homeroom. It begins with {example}", "example", `{"version": 2, "topics": [`)
 }
 
-func unknown(name string) core.Sentence {
-	return core.Say("{name} means nothing here. There are {known}.", "name", short(topic.Name(name)), "known", strings.Join(columns, ", "))
+func unknown(name, known string) core.Sentence {
+	return core.Say("{name} means nothing here. There are {known}.", "name", short(topic.Name(name)), "known", known)
 }
 
-// list reads the topics; the list stands at offset.
-func (p *parser) list(list []byte, offset int64, lines *counter) {
+// items reads a list, which stands at offset, and hands each thing to take.
+func items[W any](p *parser, key string, list []byte, offset int64, lines *counter, take func(line int, path string, w W)) {
 	d := json.NewDecoder(bytes.NewReader(list))
 	_, _ = d.Token()
 	for i := 0; d.More() && len(p.faults) < maxFaults; i++ {
 		var raw json.RawMessage
 		_ = d.Decode(&raw)
-		line, path := lines.at(offset+d.InputOffset()-int64(len(raw))), fmt.Sprintf("topics[%d]", i)
-		var w written
+		line, path := lines.at(offset+d.InputOffset()-int64(len(raw))), fmt.Sprintf("%s[%d]", key, i)
+		var w W
 		one := json.NewDecoder(bytes.NewReader(raw))
 		one.DisallowUnknownFields()
 		err := one.Decode(&w)
 		var wrong *json.UnmarshalTypeError
 		switch name, isUnknown := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); {
 		case err == nil:
-			p.take(line, path, w)
+			take(line, path, w)
 		case errors.As(err, &wrong):
 			if wrong.Field != "" {
 				path += "." + wrong.Field
@@ -328,7 +399,7 @@ func (p *parser) list(list []byte, offset int64, lines *counter) {
 			p.fault(line, path, core.Say("{value} does not fit here.", "value", wrong.Value))
 		case isUnknown:
 			name = strings.Trim(name, `"`)
-			p.fault(line, path+"."+short(topic.Name(name)), unknown(name))
+			p.fault(line, path+"."+short(topic.Name(name)), unknown(name, fieldsOf[W]()))
 		default:
 			p.fault(line, path, core.Say("This is no JSON: {reason}. Mend it here or just before.", "reason", err))
 		}
@@ -381,7 +452,7 @@ func (p *parser) csv(file []byte) {
 		for i, n := range row {
 			row[i] = strings.ToLower(strings.TrimSpace(n))
 			if !slices.Contains(columns, row[i]) || slices.Contains(row[:i], row[i]) {
-				p.fault(line, short(topic.Name(row[i])), unknown(row[i]))
+				p.fault(line, short(topic.Name(row[i])), unknown(row[i], strings.Join(columns, ", ")))
 			}
 		}
 		if names = row; !slices.Contains(names, "name") {
@@ -398,7 +469,7 @@ func (p *parser) row(line int, names, row []string, comma rune) {
 		p.fault(line, "", core.Say("This row has {n} cells, but there are {columns} columns. Put quotation marks around a cell that holds a comma.", "n", len(row), "columns", len(names)))
 		return
 	}
-	var w written
+	var w writtenTopic
 	before := len(p.faults)
 	for i, cell := range row {
 		var err error
@@ -409,8 +480,14 @@ func (p *parser) row(line int, names, row []string, comma rune) {
 		switch n := names[i]; {
 		case n == "name":
 			w.Name = unquote(cell)
+		case n == "label":
+			w.Label = unquote(cell)
+		case n == "unit":
+			w.Unit = unquote(cell)
 		case n == "text":
 			w.Text = unquote(cell)
+		case n == "options":
+			w.Options = split(unquote(cell))
 		case n == "kind":
 			w.Kind = strings.ToLower(value)
 		case value == "":
@@ -418,6 +495,10 @@ func (p *parser) row(line int, names, row []string, comma rune) {
 			w.Min, err = strconv.ParseFloat(value, 64)
 		case n == "max":
 			w.Max, err = strconv.ParseFloat(value, 64)
+		case n == "step":
+			w.Step, err = strconv.ParseFloat(value, 64)
+		case n == "keep_days":
+			w.KeepDays, err = strconv.Atoi(value)
 		case n == "writable":
 			w.Writable, err = strconv.ParseBool(value)
 		case n == "retain":
@@ -432,6 +513,6 @@ func (p *parser) row(line int, names, row []string, comma rune) {
 		}
 	}
 	if len(p.faults) == before {
-		p.take(line, "name", w)
+		p.topic(line, "name", w)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -16,49 +17,98 @@ import (
 	"homeroom/core/topic"
 )
 
-// memory is a Store without a disk and without tasks: storage has the tests of these.
+// memory is a Store without a disk.
 type memory struct {
 	mu       sync.Mutex
-	revision int64
-	topics   map[topic.Name]core.Topic
+	kept     Kept
+	topics   map[topic.Name]core.Topic // that it begins with
+	images   map[int64][]byte
+	retained map[int64][]core.Message
 	hold     chan struct{} // if not nil, writing waits until it is closed
 }
 
 func (m *memory) PlanRevision(context.Context) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.revision, nil
+	return m.kept.Revision, nil
 }
 
-func (m *memory) ReadPlan(_ context.Context, t func(core.Topic)) ([]Task, int64, error) {
+func (m *memory) ReadPlan(context.Context) (Kept, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, one := range m.topics {
-		t(one)
+	for _, t := range m.topics {
+		m.kept.Topics = append(m.kept.Topics, &t)
 	}
-	return nil, m.revision, nil
+	m.topics = nil
+	slices.SortFunc(m.kept.Topics, order(topicKey))
+	k := m.kept
+	k.Topics, k.Tasks, k.Edits, k.Removed = slices.Clone(k.Topics), slices.Clone(k.Tasks), slices.Clone(k.Edits), maps.Clone(k.Removed)
+	return k, nil
 }
 
-func (m *memory) WritePlan(_ context.Context, revision int64, c Change) (int64, error) {
+func (m *memory) WritePlan(_ context.Context, revision int64, c Change) error {
 	if m.hold != nil {
 		<-m.hold
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if revision != m.revision {
-		return 0, core.ErrConflict
+	k := &m.kept
+	if revision != k.Revision {
+		return core.ErrConflict
 	}
-	m.revision++
-	for _, n := range c.Remove {
-		delete(m.topics, n)
+	k.Revision++
+	k.Topics, k.Places = merge(k.Topics, c.Topics, topicKey), merge(k.Places, c.Places, placeKey)
+	k.Rules, k.Alarms = merge(k.Rules, c.Rules, ruleKey), merge(k.Alarms, c.Alarms, alarmKey)
+	k.Renamed = merge(k.Renamed, c.Renamed, renamedKey)
+	if k.Removed == nil {
+		k.Removed, m.images, m.retained = map[topic.Name]core.Removal{}, map[int64][]byte{}, map[int64][]core.Message{}
 	}
-	for _, t := range c.Put {
-		m.topics[t.Name] = t
+	for _, n := range c.Removed.Remove {
+		delete(k.Removed, n)
 	}
-	return 0, nil
+	for _, t := range c.Removed.Put {
+		k.Removed[t.Topic] = t.Removal
+	}
+	k.Adopt = k.Adopt && !c.Adopted
+	if t := c.Task; t != nil && t.ID == 0 {
+		began := *t
+		began.ID, began.Retained, m.retained[k.Revision] = k.Revision, nil, t.Retained
+		k.Tasks = append(k.Tasks, began)
+	} else if t != nil {
+		for i := range k.Tasks {
+			if k.Tasks[i].ID == t.ID {
+				k.Tasks[i].Kind, k.Tasks[i].Done = t.Kind, t.Done
+			}
+		}
+	}
+	k.Tasks = slices.DeleteFunc(k.Tasks, func(t Task) bool { return t.ID == c.End })
+	k.Edits = slices.DeleteFunc(k.Edits, func(e Edit) bool { return slices.Contains(c.Forget, e.ID) })
+	for i := range k.Edits {
+		if e := &k.Edits[i]; e.ID == c.Turn {
+			e.Undone = !e.Undone
+		}
+		if e := &k.Edits[i]; c.Again != 0 && e.Task == c.Again {
+			e.Task = k.Revision
+		}
+	}
+	if c.Edit != nil {
+		k.Edits = append(k.Edits, *c.Edit)
+		m.images[c.Edit.ID] = c.Edit.Images
+	}
+	return nil
 }
 
-func (m *memory) ReadRetained(context.Context, int64) ([]core.Message, error) { return nil, nil }
+func (m *memory) ReadRetained(_ context.Context, task int64) ([]core.Message, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.retained[task], nil
+}
+
+func (m *memory) ReadImages(_ context.Context, edit int64) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.images[edit], nil
+}
 
 // quiet is an Arrivals where nothing arrives and a Broker that retains nothing.
 type quiet struct{ Broker }
@@ -69,9 +119,6 @@ func (quiet) Retained(topic.Filter, int) (ms []core.Message) { return nil }
 
 func service(t testing.TB, m *memory) *Service {
 	t.Helper()
-	if m.topics == nil {
-		m.topics = map[topic.Name]core.Topic{}
-	}
 	s, err := Open(t.Context(), Config{Store: m, Arrivals: quiet{}, Broker: quiet{}, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +155,24 @@ func TestCheck(t *testing.T) {
 		{"long command", core.Topic{Name: long, Writable: true}, "too long"},
 		{"the same without commands", core.Topic{Name: long}, ""},
 		{"QoS", core.Topic{Name: "a", QoS: 3}, "QoS"},
-		{"kind", core.Topic{Name: "a", Kind: 3}, "no such kind"},
+		{"kind", core.Topic{Name: "a", Kind: 5}, "no such kind"},
+		{"words", core.Topic{Name: "a", Kind: core.Enumeration, Options: []string{"wet", "젖음"}}, ""},
+		{"words for true and false", core.Topic{Name: "a", Kind: core.Boolean, Options: []string{"On", "Off"}}, ""},
+		{"document", core.Topic{Name: "a", Kind: core.JSON}, ""},
+		{"no words", core.Topic{Name: "a", Kind: core.Enumeration}, "without words"},
+		{"one word", core.Topic{Name: "a", Kind: core.Boolean, Options: []string{"On"}}, "one word for true"},
+		{"a word twice", core.Topic{Name: "a", Kind: core.Enumeration, Options: []string{"x", "x"}}, "twice"},
+		{"an empty word", core.Topic{Name: "a", Kind: core.Enumeration, Options: []string{"x", ""}}, "cannot be a word"},
+		{"a word of two lines", core.Topic{Name: "a", Kind: core.Enumeration, Options: []string{"x\ny"}}, "cannot be a word"},
+		{"many words", core.Topic{Name: "a", Kind: core.Enumeration, Options: make([]string, maxOptions+1)}, "Leave at most"},
+		{"words of a number", core.Topic{Name: "a", Kind: core.Number, Options: []string{"x"}}, "no enumeration"},
+		{"step", core.Topic{Name: "a", Kind: core.Number, Max: 10, Step: 0.5}, ""},
+		{"step back", core.Topic{Name: "a", Kind: core.Number, Step: -1}, "step"},
+		{"step of words", core.Topic{Name: "a", Step: 1}, "no numbers"},
+		{"large step", core.Topic{Name: "a", Kind: core.Number, Max: 10, Step: 11}, "whole range"},
+		{"display name", core.Topic{Name: "a", Description: core.Description{Label: strings.Repeat("x", maxLabel+1)}}, "display name"},
+		{"unit of two lines", core.Topic{Name: "a", Description: core.Description{Unit: "a\nb"}}, "unit"},
+		{"kept for ever", core.Topic{Name: "a", Description: core.Description{KeepDays: -2}}, "kept for"},
 		{"range of words", core.Topic{Name: "a", Max: 1}, "no numbers"},
 		{"range turned around", core.Topic{Name: "a", Kind: core.Number, Min: 2, Max: 1}, "range"},
 		{"range of nothing", core.Topic{Name: "a", Kind: core.Number, Min: 2, Max: 2}, "range"},

@@ -100,7 +100,7 @@ type refusal struct {
 // limits what holds for accounts that have none of their own.
 func New(p People, r Rights, phones Phones, addresses func() core.Addresses, limits func() core.Limits, shell widget.Shell) *Screen {
 	s := &Screen{people: p, rights: r, phones: phones, addresses: addresses, limits: limits, shell: shell}
-	s.save = s.saveFile
+	s.save = func(name string, write writer) { widget.Save(shell, name, write) }
 	s.persons = newAccountTab(s, false)
 	s.kits = newAccountTab(s, true)
 	s.teams = newTeamTab(s)

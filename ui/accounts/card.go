@@ -26,7 +26,7 @@ import (
 )
 
 // writer writes a file's content.
-type writer func(io.Writer) error
+type writer = func(io.Writer) error
 
 // credential is all that somebody needs to connect. It lives as long as the
 // dialog that shows it; the secret is nowhere else.
@@ -277,30 +277,4 @@ func (s *Screen) showCards(title string, cards []credential, failed error) *card
 		}
 	})
 	return c
-}
-
-// saveFile asks where to, and writes there.
-func (s *Screen) saveFile(name string, write writer) {
-	d := dialog.NewFileSave(func(f fyne.URIWriteCloser, err error) {
-		if f == nil && err == nil {
-			return // nowhere
-		}
-		s.shell.Do(func(context.Context) (func(), error) {
-			if err != nil {
-				return nil, err
-			}
-			werr := write(f)
-			if cerr := f.Close(); werr == nil {
-				werr = cerr
-			}
-			if werr != nil {
-				return nil, core.Fail(werr, "{file} could not be written: {why}. Choose another place.", "file", f.URI().Name(), "why", werr)
-			}
-			return func() { s.shell.Tell(lang.L("Saved as {file}", "file", f.URI().Name())) }, nil
-		})
-	}, s.shell.Window())
-	d.SetFileName(name)
-	d.Show()
-	room := s.shell.Window().Canvas().Size()
-	d.Resize(fyne.NewSize(min(820, room.Width-40), min(600, room.Height-40))) // only once it shows: it is nothing before
 }

@@ -169,7 +169,7 @@ func (p *publisher) remember(m core.Message) {
 func (p *publisher) pastMenu() *fyne.Menu {
 	menu := fyne.NewMenu("")
 	for _, m := range p.past {
-		label, _ := plain.fit(brief([]byte(m.Topic))+"   "+brief(m.Payload), 420)
+		label, _ := plain.Fit(brief([]byte(m.Topic))+"   "+brief(m.Payload), 420)
 		menu.Items = append(menu.Items, fyne.NewMenuItem(label, func() { p.fill(m) }))
 	}
 	return menu

@@ -14,6 +14,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 
 	"homeroom/assets/lang"
+	"homeroom/ui/widget"
 )
 
 // glow is how long a topic that changed stays marked.
@@ -23,81 +24,31 @@ const glow = 1600 * time.Millisecond
 var pin = theme.NewThemedResource(fyne.NewStaticResource("pin.svg", []byte(
 	`<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24" viewBox="0 0 24 24"><path d="M16 9V4h1V2H7v2h1v5c0 1.66-1.34 3-3 3v2h5.97v7l1 1 1-1v-7H19v-2c-1.66 0-3-1.34-3-3z"/></svg>`)))
 
-// ruler cuts text to a width. It adds up the widths of single characters, which
-// is near enough and cheap: rows change ten times a second.
-type ruler struct {
-	style  fyne.TextStyle
-	size   float32
-	base   float32 // from the top of a text to the line its letters stand on
-	widths map[rune]float32
-}
-
 var (
-	plain = &ruler{}
-	mono  = &ruler{style: fyne.TextStyle{Monospace: true}}
+	plain = &widget.Ruler{}
+	mono  = &widget.Ruler{Style: fyne.TextStyle{Monospace: true}}
 )
-
-func (r *ruler) width(c rune) float32 {
-	r.measure()
-	w, ok := r.widths[c]
-	if !ok {
-		w = fyne.MeasureText(string(c), r.size, r.style).Width
-		if c == ' ' { // alone it may get another font than behind a letter
-			w = fyne.MeasureText("0 0", r.size, r.style).Width - fyne.MeasureText("00", r.size, r.style).Width
-		}
-		if len(r.widths) < 10_000 {
-			r.widths[c] = w
-		}
-	}
-	return w
-}
-
-// measure forgets the widths where the theme's text size is another than before.
-func (r *ruler) measure() {
-	if size := theme.TextSize(); size != r.size {
-		r.size, r.widths = size, map[rune]float32{}
-		_, r.base = fyne.CurrentApp().Driver().RenderedTextSize("Ag", size, r.style, nil)
-	}
-}
-
-// fit returns s, or as much of it as fits with … behind it, and its width.
-func (r *ruler) fit(s string, width float32) (string, float32) {
-	dots := r.width('…')
-	var sum float32
-	end := 0 // where to cut
-	for i, c := range s {
-		if sum+dots <= width {
-			end = i
-		}
-		if sum += r.width(c); sum > width {
-			return s[:end] + "…", width
-		}
-	}
-	return s, sum
-}
 
 // text is a canvas.Text that is refreshed only when it changes.
 type text struct {
 	*canvas.Text
-	ruler *ruler
+	ruler *widget.Ruler
 	name  fyne.ThemeColorName
 	full  string
 }
 
-func newText(r *ruler, name fyne.ThemeColorName) *text {
+func newText(r *widget.Ruler, name fyne.ThemeColorName) *text {
 	return &text{Text: canvas.NewText("", nil), ruler: r, name: name}
 }
 
 // place puts the text into a row of that height, between x and x+width, on the
 // line on which plain text stands. It returns the width it takes.
 func (t *text) place(x, width, height float32) float32 {
-	s, w := t.ruler.fit(t.full, width)
+	s, w := t.ruler.Fit(t.full, width)
 	t.Text.TextSize, t.Text.Color = theme.TextSize(), theme.Color(t.name)
-	t.Text.TextStyle, t.Text.Text = t.ruler.style, s
+	t.Text.TextStyle, t.Text.Text = t.ruler.Style, s
 	own := t.Text.MinSize().Height
-	plain.measure()
-	t.ruler.measure()
-	t.Text.Move(fyne.NewPos(x, (height-plain.size*1.35)/2+plain.base-t.ruler.base))
+	t.Text.Move(fyne.NewPos(x, (height-plain.Size()*1.35)/2+plain.Base()-t.ruler.Base()))
 	t.Text.Resize(fyne.NewSize(width, own))
 	return w
 }
@@ -183,7 +134,7 @@ func newTreeRow() *treeRow {
 func (r *treeRow) arrange(size fyne.Size) {
 	const gap = 8
 	h := size.Height
-	_, countWidth := plain.fit(r.count.full, size.Width)
+	_, countWidth := plain.Fit(r.count.full, size.Width)
 	countAt := size.Width - countWidth - 14 // clear of the scroll bar
 	x := 4 + r.level.place(4, max(20, countAt-gap), h) + gap
 	if !r.pin.Hidden {
@@ -270,7 +221,7 @@ func newStreamHead() *streamRow {
 func (r *streamRow) arrange(size fyne.Size) {
 	const gap = 10
 	h, left, right := size.Height, float32(6), size.Width-6
-	left += max(r.time.place(left, 12*mono.width('0')+2, h), 12*mono.width('0')) + gap
+	left += max(r.time.place(left, 12*mono.Width('0')+2, h), 12*mono.Width('0')) + gap
 	if client := min(130, size.Width/7); size.Width > 520 {
 		r.client.place(right-client, client, h)
 		right -= client + gap
@@ -344,7 +295,7 @@ func newLines() *lines {
 		func() int { return len(l.lines) },
 		func() fyne.CanvasObject {
 			t := canvas.NewText("Ag", theme.Color(theme.ColorNameForeground))
-			t.TextStyle = mono.style
+			t.TextStyle = mono.Style
 			return container.NewWithoutLayout(t)
 		},
 		func(i fw.ListItemID, o fyne.CanvasObject) {
@@ -354,7 +305,7 @@ func newLines() *lines {
 			// Spaces in front would get another font, and so another width.
 			text := strings.TrimLeft(l.lines[i], " ")
 			t := o.(*fyne.Container).Objects[0].(*canvas.Text)
-			t.Move(fyne.NewPos(float32(len(l.lines[i])-len(text))*mono.width(' '), 0))
+			t.Move(fyne.NewPos(float32(len(l.lines[i])-len(text))*mono.Width(' '), 0))
 			if c, s := theme.Color(theme.ColorNameForeground), theme.TextSize(); t.Text != text || t.Color != c || t.TextSize != s {
 				t.Text, t.Color, t.TextSize = text, c, s
 				t.Resize(t.MinSize())
@@ -396,14 +347,14 @@ func (l *lines) Resize(size fyne.Size) {
 func (l *lines) wrap() {
 	room := max(80, l.width-24)
 	if l.bytes != nil {
-		l.text = dump(l.bytes, perRow(room/mono.width('0')))
+		l.text = dump(l.bytes, perRow(room/mono.Width('0')))
 	}
 	l.lines = wrap(l.text, mono, room)
 	l.list.Refresh()
 }
 
 // wrap breaks s at its line ends and where a line is wider than width.
-func wrap(s string, r *ruler, width float32) (lines []string) {
+func wrap(s string, r *widget.Ruler, width float32) (lines []string) {
 	if s == "" {
 		return nil
 	}
@@ -411,7 +362,7 @@ func wrap(s string, r *ruler, width float32) (lines []string) {
 		var sum float32
 		from := 0
 		for i, c := range line {
-			w := r.width(c)
+			w := r.Width(c)
 			if sum += w; sum > width && i > from {
 				lines = append(lines, line[from:i])
 				from, sum = i, w

@@ -336,8 +336,11 @@ func (d *detail) forget(series core.Series) {
 var keepChoices = []int{0, 7, 30, 90, 365}
 
 func keepName(days int) string {
-	if days == 0 {
+	switch days {
+	case 0:
 		return lang.L("As the settings say")
+	case -1:
+		return lang.L("Nothing")
 	}
 	return lang.L("{n} days", "n", days)
 }

@@ -59,6 +59,7 @@ type Screen struct {
 	// Below: the UI goroutine only.
 	model    model
 	choice   choice
+	soon     core.Series // is opened once it is known
 	grouped  time.Time // when sections were made
 	aged     time.Time // when ages were shown
 	grid     *grid
@@ -78,7 +79,7 @@ func New(h History, t Teams, a Alarms, shell widget.Shell) *Screen {
 		model:   model{entries: map[core.Series]*entry{}},
 	}
 	s.look.traces = map[core.Series]core.Trace{}
-	s.grid = newGrid(s.Open)
+	s.grid = newGrid(s.open)
 	s.detail = newDetail(s)
 
 	s.search = widget.NewEntry()
@@ -169,6 +170,9 @@ func (s *Screen) show(teams []core.Team, calling map[topic.Name]bool) {
 	if !slices.Equal(before, s.model.teams) {
 		s.offerTeams()
 	}
+	if s.soon != "" {
+		s.open(s.soon)
+	}
 	now := s.now()
 	if s.model.grown && apart(now, s.grouped, regroupEvery) {
 		s.regroup()
@@ -240,9 +244,13 @@ func (s *Screen) describe(series core.Series, said core.Description) {
 	}
 }
 
-// Open shows the chart of a series.
-func (s *Screen) Open(series core.Series) {
-	if s.model.entries[series] == nil {
+// Open shows the chart of the series that path names.
+func (s *Screen) Open(path string) { s.open(core.Series(path)) }
+
+// open shows the chart of a series, as soon as it is known.
+func (s *Screen) open(series core.Series) {
+	if s.soon = ""; s.model.entries[series] == nil {
+		s.soon = series
 		return
 	}
 	s.detail.open(series)

@@ -648,3 +648,20 @@ func TestAlarmIsSeen(t *testing.T) {
 		t.Fatalf("after its end %q", got)
 	}
 }
+
+// TestOpensFromElsewhere: another screen names a topic; its chart opens, also
+// where Rooms has not loaded yet or nothing has arrived there yet.
+func TestOpensFromElsewhere(t *testing.T) {
+	h := newHouse()
+	s, _ := visit(t, h)
+	s.Open("blue/attic/kit-9/temperature")
+	load(t, s)
+	if s.detail.page.Visible() {
+		t.Fatal("a chart of nothing opened")
+	}
+	h.number("blue/attic/kit-9/temperature", 20, noon)
+	load(t, s)
+	if !s.detail.page.Visible() || s.soon != "" {
+		t.Fatal("the chart did not open when the value came")
+	}
+}

@@ -1,20 +1,17 @@
 package settings
 
 import (
-	"cmp"
-	"context"
+	"io"
 	"net"
 	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
 	"homeroom/assets/lang"
-	"homeroom/core"
 	"homeroom/ui/widget"
 )
 
@@ -116,25 +113,10 @@ func (c *secure) copyKey() {
 // saveCA writes the CA certificate where the person says.
 func (c *secure) saveCA() {
 	ca := c.shown.CA
-	d := dialog.NewFileSave(func(f fyne.URIWriteCloser, err error) {
-		if f == nil && err == nil {
-			return // nowhere
-		}
-		c.screen.shell.Do(func(context.Context) (func(), error) {
-			if err != nil {
-				return nil, err
-			}
-			_, werr := f.Write(ca)
-			if err := cmp.Or(werr, f.Close()); err != nil {
-				return nil, core.Fail(err, "{file} could not be written: {why}. Choose another place.", "file", f.URI().Name(), "why", err)
-			}
-			return func() { c.screen.shell.Tell(lang.L("Saved as {file}", "file", f.URI().Name())) }, nil
-		})
-	}, c.screen.shell.Window())
-	d.SetFileName(caFile)
-	d.Show()
-	room := c.screen.shell.Window().Canvas().Size()
-	d.Resize(fyne.NewSize(min(820, room.Width-40), min(600, room.Height-40))) // only once it shows: it is nothing before
+	widget.Save(c.screen.shell, caFile, func(w io.Writer) error {
+		_, err := w.Write(ca)
+		return err
+	})
 }
 
 // snippet is text to type somewhere else that may need several lines, with a

@@ -57,6 +57,7 @@ type Screen struct {
 	problem                *widget.Note
 	savePorts              *fw.Button
 	days, size             *fw.Select
+	discovery              *fw.Check
 	usage                  *fw.Label
 	secure                 *secure
 	limits                 *limits
@@ -77,6 +78,13 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 	s.scale = s.choice(scaleNames(), func(v *core.Settings, i int) { v.Scale = Scales[i] })
 	s.days = s.choice(daysNames(), func(v *core.Settings, i int) { v.KeepDays = keepDays[i] })
 	s.size = s.choice(sizeNames(), func(v *core.Settings, i int) { v.KeepBytes = keepBytes[i] })
+
+	s.discovery = fw.NewCheck(lang.L("Tell Home Assistant and Homie what is drawn"), func(on bool) {
+		if !s.showing {
+			s.unsure = true
+			s.save(func(v *core.Settings) { v.Discovery = on }, nil)
+		}
+	})
 
 	s.mqtt, s.mqtts, s.page = widget.NewEntry(), widget.NewEntry(), widget.NewEntry()
 	for _, e := range []*widget.Entry{s.mqtt, s.mqtts, s.page} {
@@ -111,6 +119,10 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 			s.problem,
 			widget.Muted(lang.L("Ports take effect at the next start of Homeroom.")),
 			container.NewHBox(s.savePorts),
+		)),
+		widget.Card(lang.L("Discovery"), container.NewVBox(
+			s.discovery,
+			widget.Muted(lang.L("Programs that connect to this broker then find each kit of the plan by themselves, below homeassistant/ and homie/5/. They need a grant for it.")),
 		)),
 		widget.Card(lang.L("Secure connections (TLS)"), s.secure.box),
 		widget.Card(lang.L("Limits of each account"), s.limits.box),
@@ -212,6 +224,7 @@ func (s *Screen) show(v core.Settings) {
 	s.network.SetChecked(!alone(v))
 	s.checkPorts()
 	s.limits.show(v.Limits)
+	s.discovery.SetChecked(v.Discovery)
 }
 
 func index[T comparable](all []T, v T) int {

@@ -1,0 +1,193 @@
+package plan
+
+import (
+	"image/color"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+	fw "fyne.io/fyne/v2/widget"
+
+	"homeroom/assets/lang"
+	"homeroom/core"
+)
+
+// roleTitle is what kits of a role are called.
+func roleTitle(r core.KitRole) string {
+	switch r {
+	case core.LightKit:
+		return lang.L("Lamp")
+	case core.SensorKit:
+		return lang.L("Sensor")
+	case core.ButtonKit:
+		return lang.L("Button")
+	case core.ChoiceKit:
+		return lang.L("Choice")
+	case core.AllKit:
+		return lang.L("All in one")
+	}
+	return lang.L("Own kit")
+}
+
+// roleText says what kits of a role do.
+func roleText(r core.KitRole) string {
+	switch r {
+	case core.LightKit:
+		return lang.L("Lamp: it obeys commands")
+	case core.SensorKit:
+		return lang.L("Sensor: tells how bright it is and whether somebody is there")
+	case core.ButtonKit:
+		return lang.L("Button: tells when it is pressed")
+	case core.ChoiceKit:
+		return lang.L("Choice: reads the sensor and the button and decides about the lamp")
+	case core.AllKit:
+		return lang.L("All in one: button, LED, brightness and presence on one board")
+	}
+	return lang.L("Own kit: with the parts that you give it")
+}
+
+// What a House is told to place: "kit:" and the role, or "room".
+const (
+	dropKit  = "kit:"
+	dropRoom = "room"
+)
+
+// palette is what can be put into the house: click it and click where, or drag it.
+type palette struct {
+	box   *fyne.Container
+	chips []*chip
+}
+
+// newPalette offers rooms, kits, and the templates of more. begin is told what
+// was taken, templates below what to offer them; hint what to say about what the
+// pointer is on, "" for nothing.
+func newPalette(begin func(what, title string, icon fyne.Resource), templates func(below fyne.CanvasObject), hint func(string)) *palette {
+	p := &palette{}
+	add := func(title, text string, icon fyne.Resource, take func()) *chip {
+		c := newChip(title, icon, take, func(on bool) {
+			if on {
+				hint(text)
+			} else {
+				hint("")
+			}
+		})
+		p.chips = append(p.chips, c)
+		return c
+	}
+	add(lang.L("Room"), lang.L("Room: click, then click where it goes, or drag it there"), roomIcon, func() { begin(dropRoom, lang.L("Room"), roomIcon) })
+	for _, r := range core.KitRoles {
+		add(roleTitle(r), roleText(r), roleIcon(r), func() { begin(dropKit+string(r), roleTitle(r), roleIcon(r)) })
+	}
+	var more *chip
+	more = add(lang.L("Template"), lang.L("Template: rooms, kits and rules that are ready to use"), theme.GridIcon(), func() { templates(more) })
+	objects := make([]fyne.CanvasObject, len(p.chips))
+	for i, c := range p.chips {
+		objects[i] = c
+	}
+	p.box = container.New(layout.NewCustomPaddedHBoxLayout(4), objects...)
+	return p
+}
+
+func (p *palette) content() fyne.CanvasObject {
+	return container.NewHScroll(container.New(layout.NewCustomPaddedLayout(1, 5, 1, 1), p.box))
+}
+
+// chip is one thing of the palette.
+type chip struct {
+	fw.BaseWidget
+	begin    func()
+	over     func(bool)
+	icon     *fw.Icon
+	text     *canvas.Text
+	ground   *canvas.Rectangle
+	hovered  bool
+	focused  bool
+	dragging bool
+}
+
+var (
+	_ desktop.Hoverable = (*chip)(nil)
+	_ fyne.Draggable    = (*chip)(nil)
+	_ fyne.Focusable    = (*chip)(nil)
+	_ fyne.Tappable     = (*chip)(nil)
+)
+
+func newChip(title string, icon fyne.Resource, begin func(), over func(bool)) *chip {
+	c := &chip{begin: begin, over: over, icon: fw.NewIcon(icon), text: canvas.NewText(title, color.Black), ground: canvas.NewRectangle(nil)}
+	c.text.Alignment = fyne.TextAlignCenter
+	c.ExtendBaseWidget(c)
+	return c
+}
+
+// CreateRenderer is part of fyne.Widget.
+func (c *chip) CreateRenderer() fyne.WidgetRenderer {
+	c.paint()
+	return fw.NewSimpleRenderer(container.NewStack(c.ground, container.New(layout.NewCustomPaddedLayout(5, 5, 9, 9),
+		container.New(layout.NewCustomPaddedVBoxLayout(2), container.NewCenter(container.NewGridWrap(fyne.NewSquareSize(22), c.icon)), c.text))))
+}
+
+// Refresh is part of fyne.CanvasObject.
+func (c *chip) Refresh() {
+	c.paint()
+	c.BaseWidget.Refresh()
+}
+
+func (c *chip) paint() {
+	c.text.TextSize = theme.Size(theme.SizeNameCaptionText)
+	c.text.Color = theme.Color(theme.ColorNameForeground)
+	c.ground.CornerRadius = theme.Size(theme.SizeNameCardRadius)
+	c.ground.FillColor = theme.Color(theme.ColorNameOverlayBackground)
+	c.ground.StrokeColor, c.ground.StrokeWidth = theme.Color(theme.ColorNameSeparator), 1
+	if c.hovered || c.focused {
+		c.ground.StrokeColor, c.ground.StrokeWidth = theme.Color(theme.ColorNamePrimary), 2
+	}
+}
+
+// Tapped takes it.
+func (c *chip) Tapped(*fyne.PointEvent) { c.begin() }
+
+// Dragged takes it when it begins to be dragged.
+func (c *chip) Dragged(*fyne.DragEvent) {
+	if !c.dragging {
+		c.dragging = true
+		c.begin()
+	}
+}
+
+// DragEnd is part of fyne.Draggable.
+func (c *chip) DragEnd() { c.dragging = false }
+
+// MouseIn is part of desktop.Hoverable.
+func (c *chip) MouseIn(*desktop.MouseEvent) { c.mark(true, c.focused) }
+
+// MouseMoved is part of desktop.Hoverable.
+func (c *chip) MouseMoved(*desktop.MouseEvent) {}
+
+// MouseOut is part of desktop.Hoverable.
+func (c *chip) MouseOut() { c.mark(false, c.focused) }
+
+// FocusGained is part of fyne.Focusable.
+func (c *chip) FocusGained() { c.mark(c.hovered, true) }
+
+// FocusLost is part of fyne.Focusable.
+func (c *chip) FocusLost() { c.mark(c.hovered, false) }
+
+func (c *chip) mark(hovered, focused bool) {
+	c.hovered, c.focused = hovered, focused
+	c.over(hovered || focused)
+	c.Refresh()
+}
+
+// TypedRune is part of fyne.Focusable.
+func (c *chip) TypedRune(rune) {}
+
+// TypedKey takes it.
+func (c *chip) TypedKey(k *fyne.KeyEvent) {
+	switch k.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
+		c.begin()
+	}
+}

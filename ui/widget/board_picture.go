@@ -1,0 +1,367 @@
+package widget
+
+import (
+	"image/color"
+	"math"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	fw "fyne.io/fyne/v2/widget"
+
+	"homeroom/core"
+	"homeroom/core/topic"
+)
+
+// The picture of a board is drawn in units of its own and scaled to the width.
+const (
+	pcbWidth  = 320
+	pcbHeight = 172
+	pcbMost   = 2 // the largest scale
+	pcbParts  = 6 // that have room on the board
+)
+
+// The colours of things, which are the same in the light and in the dark.
+var (
+	boardGround = color.NRGBA{0x12, 0x46, 0x3c, 255}
+	boardEdge   = color.NRGBA{0x2c, 0x6e, 0x60, 255}
+	boardMetal  = color.NRGBA{0xb9, 0xc0, 0xca, 255}
+	boardShade  = color.NRGBA{0x74, 0x7d, 0x8a, 255}
+	boardInk    = color.NRGBA{0x1b, 0x1f, 0x27, 255}
+	boardGold   = color.NRGBA{0xd9, 0xb2, 0x4c, 255}
+	boardSilk   = color.NRGBA{0xf2, 0xf6, 0xf4, 255}
+	boardGlass  = color.NRGBA{0x0a, 0x1c, 0x22, 255}
+	boardDigits = color.NRGBA{0x6d, 0xf2, 0xd0, 255}
+)
+
+// lamps are the colours of LEDs that are on, by slot.
+var lamps = map[topic.ID]color.NRGBA{"light": {0xff, 0xd2, 0x3f, 255}, "led": {0x4d, 0xb8, 0xff, 255}}
+
+// boardLook is what a part looks like.
+type boardLook int
+
+const (
+	lookLamp boardLook = iota
+	lookButton
+	lookLight  // a light sensor
+	lookEye    // a presence sensor
+	lookScreen // a value
+)
+
+// lookOf returns how p is drawn on a board of that role.
+func lookOf(role core.KitRole, p core.Part) boardLook {
+	switch {
+	case p.Kind == core.Boolean && p.Slot == "presence":
+		return lookEye
+	case p.Kind == core.Boolean && feels(role, p):
+		return lookButton
+	case p.Kind == core.Boolean:
+		return lookLamp
+	case p.Kind == core.Number && p.Slot == "brightness":
+		return lookLight
+	}
+	return lookScreen
+}
+
+// feels reports whether a person acts on p; what an ESP_Choice publishes it
+// decides itself.
+func feels(role core.KitRole, p core.Part) bool {
+	return p.Action == core.Publish && role != core.ChoiceKit
+}
+
+// isOn reports whether the value of a Boolean part is true.
+func isOn(p core.Part) bool {
+	on, _ := core.Topic{Options: p.Options}.Truth(p.Value)
+	return on
+}
+
+// spot is where a thing is, in units of the picture.
+type spot struct {
+	o          fyne.CanvasObject
+	x, y, w, h float32
+	size       float32 // of a text
+}
+
+// pcb is the picture of a board.
+type pcb struct {
+	fw.BaseWidget
+	hold  func(slot topic.ID, down bool)
+	spots []spot
+	parts map[topic.ID]*pcbPart
+	power *canvas.Circle
+	scale float32
+}
+
+// pcbPart is a part on the board.
+type pcbPart struct {
+	look   boardLook
+	glow   *canvas.RadialGradient
+	dome   *canvas.Circle
+	shine  *canvas.Circle
+	button *Hold
+	waves  []*canvas.Circle
+	text   *canvas.Text
+	color  color.NRGBA
+}
+
+func newPCB(hold func(slot topic.ID, down bool)) *pcb {
+	p := &pcb{hold: hold}
+	p.ExtendBaseWidget(p)
+	return p
+}
+
+func (p *pcb) put(o fyne.CanvasObject, x, y, w, h float32) {
+	p.spots = append(p.spots, spot{o: o, x: x, y: y, w: w, h: h})
+}
+
+func (p *pcb) box(x, y, w, h, radius float32, fill, edge color.NRGBA) {
+	r := canvas.NewRectangle(fill)
+	r.CornerRadius, r.StrokeColor, r.StrokeWidth = radius, edge, 1
+	p.put(r, x, y, w, h)
+}
+
+func (p *pcb) circle(x, y, radius float32, fill, edge color.Color) *canvas.Circle {
+	c := canvas.NewCircle(fill)
+	c.StrokeColor, c.StrokeWidth = edge, 1
+	p.put(c, x-radius, y-radius, 2*radius, 2*radius)
+	return c
+}
+
+func (p *pcb) text(s string, x, y, w, size float32, bold bool, ink color.Color) *canvas.Text {
+	t := canvas.NewText(s, ink)
+	t.Alignment, t.TextStyle.Bold = fyne.TextAlignCenter, bold
+	p.spots = append(p.spots, spot{o: t, x: x, y: y, w: w, h: size * 1.4, size: size})
+	return t
+}
+
+func (p *pcb) line(x0, y0, x1, y1, width float32, ink color.Color) {
+	l := canvas.NewLine(ink)
+	l.StrokeWidth = width
+	p.put(l, x0, y0, x1-x0, y1-y0)
+}
+
+// build draws a board with those parts.
+func (p *pcb) build(role core.KitRole, parts []core.Part) {
+	p.spots, p.parts = nil, map[topic.ID]*pcbPart{}
+	p.box(10, 4, 306, 164, 14, boardGround, boardEdge)
+	for x := float32(50); x < 284; x += 15.5 {
+		for _, y := range []float32{13, 159} {
+			p.circle(x, y, 4, boardGold, color.Transparent)
+			p.circle(x, y, 1.8, boardInk, color.Transparent)
+		}
+	}
+	for _, x := range []float32{24, 302} {
+		for _, y := range []float32{18, 154} {
+			p.circle(x, y, 6.5, boardGold, color.Transparent)
+			p.circle(x, y, 3.5, boardInk, color.Transparent)
+		}
+	}
+	// The USB socket, and the module with its antenna.
+	p.box(2, 66, 32, 40, 4, boardMetal, boardShade)
+	p.box(2, 76, 9, 20, 2, boardShade, boardShade)
+	p.box(44, 28, 96, 116, 5, boardInk, boardShade)
+	x, y := float32(52), float32(50)
+	for i := range 6 {
+		top := float32(34)
+		p.line(x, y, x, top, 2, boardGold)
+		if i < 5 {
+			p.line(x, top, x+8, top, 2, boardGold)
+			p.line(x+8, top, x+8, 46, 2, boardGold)
+			p.line(x+8, 46, x+15, 46, 2, boardGold)
+			x, y = x+15, 46
+		}
+	}
+	p.box(51, 58, 82, 80, 4, boardMetal, boardShade)
+	p.text("ESP8266", 51, 80, 82, 14, true, boardInk)
+	p.text("Wi-Fi · MQTT", 51, 100, 82, 9, false, boardInk)
+	p.power = p.circle(26, 124, 4, boardInk, boardShade)
+
+	n := min(len(parts), pcbParts)
+	if n == 0 {
+		return
+	}
+	cols := 3
+	switch {
+	case n == 1:
+		cols = 1
+	case n <= 4:
+		cols = 2
+	}
+	rows := (n + cols - 1) / cols
+	const left, top, width, height = 144, 24, 164, 128
+	for i, part := range parts[:n] {
+		inRow := cols
+		if i/cols == rows-1 && n%cols != 0 {
+			inRow = n % cols
+		}
+		w, h := float32(width)/float32(inRow), float32(height)/float32(rows)
+		cx, cy := left+w*(float32(i%cols)+0.5), top+h*(float32(i/cols)+0.5)-7
+		p.part(role, part, cx, cy, w)
+	}
+}
+
+// part draws a part with its middle at x, y in a cell of that width.
+func (p *pcb) part(role core.KitRole, part core.Part, x, y, w float32) {
+	pp := &pcbPart{look: lookOf(role, part)}
+	p.parts[part.Slot] = pp
+	switch pp.look {
+	case lookLamp:
+		var ok bool
+		if pp.color, ok = lamps[part.Slot]; !ok {
+			pp.color = color.NRGBA{0xff, 0x5a, 0x4d, 255}
+		}
+		pp.glow = canvas.NewRadialGradient(color.Transparent, color.Transparent)
+		p.put(pp.glow, x-44, y-44, 88, 88)
+		p.box(x-15, y+9, 30, 6, 2, boardShade, boardShade)
+		pp.dome = p.circle(x, y, 15, boardInk, boardSilk)
+		pp.shine = p.circle(x-5, y-5, 3.5, color.NRGBA{255, 255, 255, 70}, color.Transparent)
+	case lookButton:
+		pp.button = NewHold("", func(down bool) { p.hold(part.Slot, down) })
+		for _, dx := range []float32{-20, 14} {
+			for _, dy := range []float32{-12, 8} {
+				p.box(x+dx, y+dy, 6, 5, 1, boardMetal, boardShade)
+			}
+		}
+		p.put(pp.button, x-20, y-20, 40, 40)
+	case lookLight:
+		pp.glow = canvas.NewRadialGradient(color.Transparent, color.Transparent)
+		p.put(pp.glow, x-34, y-34, 68, 68)
+		pp.dome = p.circle(x, y, 16, color.NRGBA{0xe8, 0xc9, 0x8e, 255}, boardShade)
+		ink := color.NRGBA{0xa5, 0x48, 0x2f, 255}
+		for i := range 4 { // the meander of a photo resistor
+			at := x - 9 + float32(i)*6
+			p.line(at, y-7, at, y+7, 2, ink)
+			if i < 3 {
+				end := y - 7
+				if i%2 == 0 {
+					end = y + 7
+				}
+				p.line(at, end, at+6, end, 2, ink)
+			}
+		}
+	case lookEye:
+		for i := range 2 {
+			wave := p.circle(x, y, 20+5*float32(i), color.Transparent, color.Transparent)
+			wave.StrokeWidth = 2
+			pp.waves = append(pp.waves, wave)
+		}
+		pp.dome = p.circle(x, y, 17, color.NRGBA{0xee, 0xf1, 0xf2, 255}, boardShade)
+		p.circle(x, y, 11, color.Transparent, boardMetal)
+		p.circle(x, y, 5, color.Transparent, boardMetal)
+	case lookScreen:
+		wide := min(w-10, 84)
+		p.box(x-wide/2, y-15, wide, 30, 4, boardGlass, boardSilk)
+		pp.text = p.text("", x-wide/2, y-11, wide, 15, true, boardDigits)
+	}
+	size := float32(11)
+	for size > 7 && fyne.MeasureText(string(part.Slot), size, fyne.TextStyle{}).Width > w-4 {
+		size--
+	}
+	p.text(string(part.Slot), x-w/2, y+22, w, size, false, boardSilk)
+}
+
+// show draws the values, and whether the board works.
+func (p *pcb) show(b core.Board) {
+	p.power.FillColor = stateInk(b.State)
+	p.power.Refresh()
+	for i, part := range b.Parts {
+		if pp := p.parts[part.Slot]; pp != nil && i < pcbParts {
+			pp.show(part)
+		}
+	}
+}
+
+// stateInk is the colour of the board's own LED.
+func stateInk(state string) color.NRGBA {
+	switch state {
+	case "ready":
+		return color.NRGBA{0x5c, 0xf2, 0x8e, 255}
+	case "init":
+		return color.NRGBA{0xff, 0xc1, 0x4d, 255}
+	case "lost", "alert":
+		return color.NRGBA{0xff, 0x5a, 0x4d, 255}
+	}
+	return boardInk
+}
+
+func (pp *pcbPart) show(part core.Part) {
+	fade := func(c color.NRGBA, alpha uint8) color.NRGBA { return color.NRGBA{c.R, c.G, c.B, alpha} }
+	on := isOn(part)
+	switch pp.look {
+	case lookLamp:
+		pp.dome.FillColor, pp.dome.StrokeColor = blend(boardInk, pp.color, 0.28), boardMetal
+		pp.glow.StartColor, pp.shine.FillColor = color.Transparent, color.NRGBA{255, 255, 255, 70}
+		if on {
+			pp.dome.FillColor, pp.dome.StrokeColor = pp.color, boardSilk
+			pp.glow.StartColor, pp.shine.FillColor = fade(pp.color, 235), color.NRGBA{255, 255, 255, 230}
+		}
+		pp.glow.EndColor = fade(pp.color, 0)
+		pp.glow.Refresh()
+		pp.dome.Refresh()
+		pp.shine.Refresh()
+	case lookButton:
+		pp.button.Light(on && part.Toggle)
+	case lookLight:
+		sun := color.NRGBA{0xff, 0xe9, 0x9a, 255}
+		share := 0.0
+		if part.Max > part.Min {
+			share = (number(part.Value) - part.Min) / (part.Max - part.Min)
+		}
+		share = math.Min(math.Max(share, 0), 1)
+		pp.glow.StartColor, pp.glow.EndColor = fade(sun, uint8(230*share)), fade(sun, 0)
+		pp.dome.FillColor = blend(color.NRGBA{0x8a, 0x70, 0x48, 255}, sun, share)
+		pp.glow.Refresh()
+		pp.dome.Refresh()
+	case lookEye:
+		for _, w := range pp.waves {
+			if w.StrokeColor = color.Transparent; on {
+				w.StrokeColor = boardDigits
+			}
+			w.Refresh()
+		}
+	case lookScreen:
+		if text := cutTo(boardValue(part), 10); pp.text.Text != text {
+			pp.text.Text = text
+			pp.text.Refresh()
+		}
+	}
+}
+
+// MinSize is part of fyne.CanvasObject. The height follows the width.
+func (p *pcb) MinSize() fyne.Size {
+	return fyne.NewSize(240, pcbHeight*min(max(p.Size().Width, 240)/pcbWidth, pcbMost))
+}
+
+// CreateRenderer is part of fyne.Widget.
+func (p *pcb) CreateRenderer() fyne.WidgetRenderer { return &pcbRenderer{p} }
+
+type pcbRenderer struct{ p *pcb }
+
+func (r *pcbRenderer) Destroy()           {}
+func (r *pcbRenderer) MinSize() fyne.Size { return r.p.MinSize() }
+func (r *pcbRenderer) Refresh()           { r.Layout(r.p.Size()); canvas.Refresh(r.p) }
+
+func (r *pcbRenderer) Objects() []fyne.CanvasObject {
+	all := make([]fyne.CanvasObject, len(r.p.spots))
+	for i, s := range r.p.spots {
+		all[i] = s.o
+	}
+	return all
+}
+
+func (r *pcbRenderer) Layout(size fyne.Size) {
+	k := min(size.Width/pcbWidth, size.Height/pcbHeight, pcbMost)
+	dx := (size.Width - pcbWidth*k) / 2
+	for _, s := range r.p.spots {
+		pos, to := fyne.NewPos(dx+s.x*k, s.y*k), fyne.NewSize(s.w*k, s.h*k)
+		switch o := s.o.(type) {
+		case *canvas.Line:
+			o.Position1, o.Position2 = pos, fyne.NewPos(dx+(s.x+s.w)*k, (s.y+s.h)*k)
+			o.Refresh()
+			continue
+		case *canvas.Text:
+			o.TextSize = s.size * k
+		}
+		s.o.Move(pos)
+		s.o.Resize(to)
+	}
+}
