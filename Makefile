@@ -55,7 +55,7 @@ bench: build headless   ## broker beside Mosquitto, history, window under flood,
 fuzz:                   ## every fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-nightly:                ## hours: 200 kill -9, 10 million malformed packets, an hour of each fuzz target (NIGHTLY="kill hostile")
+nightly:                ## hours: 200 kill -9, 10 million malformed packets, 1,000 series of random edits, an hour of each fuzz target (NIGHTLY="kill hostile")
 	@.ci/deps test
 	@.ci/nightly $(NIGHTLY)
 

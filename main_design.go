@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"homeroom/assets/lang"
@@ -32,15 +31,19 @@ func (p *program) openDesign(ctx context.Context, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
-	p.rules = rules.Open(rules.Config{Publish: p.broker.Publish, Topic: p.plan.Topic, Value: p.newest, Past: p.past, Title: p.title, Fired: p.why.Fired, Feed: &p.feed, Log: log})
-	p.alarms, err = alarms.Open(ctx, alarms.Config{Store: p.db, Topic: p.plan.Topic, Newest: p.newest, Publish: p.broker.Publish, Feed: &p.feed, Log: log})
+	p.rules = rules.Open(rules.Config{Publish: p.broker.Publish, MayRead: p.mayRead, Topic: p.plan.Topic, Value: p.newest, Past: p.past, Title: p.title, Fired: p.why.Fired, Feed: &p.feed, Log: log})
+	p.alarms, err = alarms.Open(ctx, alarms.Config{Store: p.db, Topic: p.plan.Topic, Newest: p.newest, Renamed: p.plan.Renamed, Publish: p.broker.Publish, Feed: &p.feed, Log: log})
 	if err != nil {
 		return err
 	}
 	p.sim = sim.Open(sim.Config{Address: func() string { return reachable(p.broker.Addr()) }, Lend: p.lend, Topic: p.plan.Topic, Refusals: p.accounts.Refusals, Feed: &p.feed, Log: log})
 	p.recorder, err = record.Open(ctx, record.Config{Store: p.db, Subscribe: p.broker.Subscribe, Retained: p.broker.Retained, Publish: p.broker.Publish, Feel: p.feel, Feed: &p.feed, Log: log})
+	if err != nil {
+		return err
+	}
 	p.discovery = newDiscovery(p, log)
-	return err
+	p.hand() // before the first client asks what it may do
+	return nil
 }
 
 // runDesign adds to g what openDesign opened.
@@ -70,34 +73,46 @@ func (p *program) follow(ctx context.Context) error {
 		if changed&(core.PlanChanged|core.AccountsChanged) == 0 {
 			continue
 		}
-		if err := p.compile(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-		d := p.plan.Design()
-		p.rules.Set(d.Rules)
-		p.alarms.Set(d.Alarms)
-		kits := make([]core.Place, 0, len(d.Places))
-		for _, k := range d.Places {
-			if k.Kind == core.KitPlace {
-				kits = append(kits, *k)
-			}
-		}
-		p.sim.Set(kits)
+		p.hand()
 	}
 }
 
-// compile makes the drawing what accounts may do.
-func (p *program) compile(ctx context.Context) error {
-	return p.accounts.SetDesigned(ctx, p.plan.Grants())
+// hand gives the design as it is now to what is made from it.
+func (p *program) hand() {
+	p.compile()
+	d := p.plan.Design()
+	p.rules.Set(d.Rules)
+	p.alarms.Set(d.Alarms)
+	kits := make([]core.Place, 0, len(d.Places))
+	for _, k := range d.Places {
+		if k.Kind == core.KitPlace {
+			kits = append(kits, *k)
+		}
+	}
+	p.sim.Set(kits)
+}
+
+// compile makes the drawing what accounts may do. One at a time reads it and sets
+// that, so what is older never comes last.
+func (p *program) compile() {
+	p.granting.Lock()
+	defer p.granting.Unlock()
+	grants := p.plan.Grants()
+	if load := p.lent.Load(); load != nil {
+		grants = append(grants, *load...)
+	}
+	p.accounts.SetDesigned(grants)
 }
 
 func (p *program) accountID(name topic.ID) (core.AccountID, bool) {
-	all := p.accounts.Accounts()
-	i, found := slices.BinarySearchFunc(all, name, func(a core.Account, n topic.ID) int { return strings.Compare(string(a.Name), string(n)) })
-	if !found {
-		return 0, false
-	}
-	return all[i].ID, true
+	a, found := p.accounts.Named(name)
+	return a.ID, found
+}
+
+// mayRead reports whether an account may read what n is really called.
+func (p *program) mayRead(id core.AccountID, n topic.Name) bool {
+	real, err := p.accounts.Authorize(id, core.Subscribe, topic.Filter(n))
+	return err == nil && real == topic.Filter(n)
 }
 
 // title is the name of an account for a person.
@@ -166,12 +181,7 @@ func (p *program) lend(ctx context.Context, name topic.ID) (string, error) {
 			return "", err
 		}
 		id = added.ID
-		if err := p.compile(ctx); err != nil { // it may publish from its first message on
-			return "", err
-		}
-	}
-	if a, _ := p.accounts.Account(id); a.Role != core.Kit {
-		return "", core.Fail(core.ErrDenied, "{name} is the account of a person, so no virtual kit may sign in with it. Choose another account for the kit.", "name", name)
+		p.compile() // it may publish from its first message on
 	}
 	return p.accounts.Lend(id)
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,25 +19,34 @@ import (
 	"homeroom/core/topic"
 )
 
+// here runs a program on a folder, in this process, until stop.
+func here(t *testing.T, data string) (p *program, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	p, err := open(ctx, env{out: io.Discard, err: io.Discard, data: data}, listeners{MQTT: "127.0.0.1:0", MQTTS: "-", HTTP: "127.0.0.1:0"})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx) }()
+	return p, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // lab is a program on a folder of its own, running until the test ends, with a
 // teacher, the teams blue and red, and the four boards for both, all virtual.
 func lab(t *testing.T, onBoard bool) *program {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "랩 é")
 	class(t, data)
-	ctx, cancel := context.WithCancel(context.Background())
-	p, err := open(ctx, env{out: io.Discard, err: io.Discard, data: data}, listeners{MQTT: "127.0.0.1:0", MQTTS: "-", HTTP: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- p.run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	p, stop := here(t, data)
+	t.Cleanup(stop)
+	ctx := t.Context()
 	b, err := plan.FromTemplate("four-boards", []topic.Name{"blue", "red"}, p.plan.Design(), plan.Options{OnBoard: onBoard})
 	if err == nil {
 		teacher, _ := p.accountID("teacher")
@@ -249,4 +261,163 @@ func TestDiscovery(t *testing.T) {
 	eventually(t, "red's are gone", func() bool { return announced("homeassistant/#") < n })
 	set(false)
 	eventually(t, "all are gone", func() bool { return announced("homeassistant/#")+announced("homie/#") == 0 })
+}
+
+// TestLoadBeforeClass: forty virtual kits publish and read, and nothing of them is
+// left after it: no account, grant or topic.
+func TestLoadBeforeClass(t *testing.T) {
+	p := lab(t, true)
+	accounts, designed := len(p.accounts.Accounts()), len(p.accounts.Designed())
+	r, err := p.tryKits(t.Context(), 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Connected != 40 || r.Refused != 0 || r.Lost != 0 || r.Published < 400 || r.Say.Format == "" {
+		t.Errorf("%+v: %s", r, r.Say)
+	}
+	if len(p.accounts.Accounts()) != accounts || len(p.accounts.Designed()) != designed {
+		t.Errorf("%d accounts and %d grants are left, were %d and %d", len(p.accounts.Accounts()), len(p.accounts.Designed()), accounts, designed)
+	}
+	if slices.ContainsFunc(p.plan.Arriving(), func(s core.TopicState) bool { return strings.HasPrefix(string(s.Last.Topic), "load/") }) {
+		t.Error("the topics of the test are left")
+	}
+	if _, _, err := p.accounts.Add(t.Context(), core.Account{Name: "load-2", Role: core.Kit, Label: "Lolas Board"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.tryKits(t.Context(), 2); !errors.Is(err, core.ErrConflict) {
+		t.Errorf("with somebody's account in the way: %v", err)
+	}
+	if _, found := p.accountID("load-2"); !found {
+		t.Error("somebody's account was removed")
+	}
+}
+
+// TestClientIDsOfTheProgram: a client that calls itself what the program publishes
+// under is not let in: it would be missing in recordings, or pass for a rule.
+func TestClientIDsOfTheProgram(t *testing.T) {
+	p := lab(t, true)
+	kit1, _ := p.accountID("kit-1")
+	secret, err := p.accounts.Lend(kit1)
+	must(t, err)
+	for client, want := range map[string]error{"kit-1": nil, "my-replay": nil, "replay": core.ErrConflict, "alarms": core.ErrConflict, "rule:choice": core.ErrConflict,
+		"window": core.ErrConflict, "page": core.ErrConflict, "plan": core.ErrConflict, "discovery": core.ErrConflict} {
+		if _, err := (gate{p.accounts, p}).Authenticate(t.Context(), "kit-1", secret, client, "127.0.0.1"); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("client ID %s: %v, want %v", client, err, want)
+		}
+	}
+}
+
+// TestAlarmTopics: where an alarm tells its state nobody else publishes, and what is
+// no alarm any more is no topic any more.
+func TestAlarmTopics(t *testing.T) {
+	p := lab(t, true)
+	ctx := t.Context()
+	teacher, _ := p.accountID("teacher")
+	must(t, p.plan.Change(ctx, core.Batch{Alarms: []core.Alarm{{ID: "dazzling", Topic: "blue/brightness", Kind: core.AlarmAbove, Limit: 90}}}))
+	const state = "blue/brightness/$alarm/dazzling"
+	must(t, p.sim.Turn("blue/home/esp-sensor", "brightness", "95"))
+	p.says(t, state, "on")
+	if err := p.broker.Publish(ctx, core.Message{Topic: state, Payload: []byte("off"), Retain: true, From: teacher, Client: "x"}); !errors.Is(err, core.ErrDenied) {
+		t.Errorf("somebody told for the alarm: %v", err)
+	}
+	must(t, p.broker.Publish(ctx, core.Message{Topic: "sandbox/" + state, Payload: []byte("off"), From: teacher, Client: "x"})) // a replay
+	if _, err := p.plan.MoveTopics(ctx, "blue/brightness", "blue/daylight", true); err != nil {
+		t.Fatal(err)
+	}
+	p.says(t, "blue/daylight/$alarm/dazzling", "on")
+	eventually(t, "the old name is empty", func() bool { return len(p.broker.Retained(state, 1)) == 0 })
+	must(t, p.plan.Change(ctx, core.Batch{RemoveAlarms: []topic.ID{"dazzling"}}))
+	eventually(t, "nothing is left", func() bool { return len(p.broker.Retained("+/+/$alarm/+", 10)) == 0 })
+}
+
+// TestAllowedFromTheFirstMessage: what is drawn is allowed before anything runs, so
+// that a kit that is faster than the program is not refused.
+func TestAllowedFromTheFirstMessage(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "lab")
+	class(t, data)
+	start := func() *program {
+		t.Helper()
+		p, err := open(t.Context(), env{out: io.Discard, err: io.Discard, data: data}, listeners{MQTT: "127.0.0.1:0", MQTTS: "-", HTTP: "127.0.0.1:0"})
+		must(t, err)
+		return p
+	}
+	p := start()
+	must(t, p.plan.Change(t.Context(), core.Batch{Topics: []core.Topic{{Name: "red/lamp"}},
+		Places: []core.Place{{Name: "blue", Kind: core.BranchPlace}, {Name: "blue/x", Kind: core.KitPlace, Role: core.LightKit, Account: "kit-1",
+			Ports: []core.Port{{Slot: "light", Topic: "red/lamp", Action: core.Subscribe}}}}}))
+	must(t, p.close())
+	p = start()
+	defer func() { must(t, p.close()) }()
+	kit1, _ := p.accountID("kit-1")
+	if real, err := p.accounts.Authorize(kit1, core.Subscribe, "red/lamp"); err != nil || real != "red/lamp" {
+		t.Errorf("%s, %v", real, err)
+	}
+}
+
+// TestOldNameOfAnotherTeam: a mounted kit whose old name leads where it knows no
+// branch is not sent to a name of that spelling in its own.
+func TestOldNameOfAnotherTeam(t *testing.T) {
+	p := lab(t, true)
+	ctx := t.Context()
+	kit, _, err := p.accounts.Add(ctx, core.Account{Name: "mounted", Role: core.Kit, Team: "blue", Mounted: true}, "")
+	must(t, err)
+	must(t, p.plan.CreateTopic(ctx, core.Topic{Name: "blue/porch"}))
+	if _, err := p.plan.MoveTopics(ctx, "blue/porch", "attic/porch", true); err != nil {
+		t.Fatal(err)
+	}
+	must(t, p.broker.Publish(ctx, core.Message{Topic: "porch", Payload: []byte("1"), From: kit.ID, Client: "mounted"}))
+	p.says(t, "blue/porch", "1")
+	if _, ok := p.newest("blue/attic/porch"); ok {
+		t.Error("it was published to blue/attic/porch, which nobody meant")
+	}
+}
+
+// TestImportedRulesAct: a rule that the command line imports beside the running
+// program publishes as the first teacher, and so it acts.
+func TestImportedRulesAct(t *testing.T) {
+	p := lab(t, true)
+	file := `{"version":2,"topics":[{"name":"blue/in"},{"name":"blue/out"}],"rules":[{"id":"copy","inputs":[{"name":"seen","topic":"blue/in"}],"then":[{"topic":"blue/out","value":"seen"}]}]}`
+	e := env{in: strings.NewReader(file), out: io.Discard, err: t.Output(), data: p.info.Data}
+	must(t, (&planImport{File: "-"}).Run(t.Context(), e))
+	teacher, _ := p.accountID("teacher")
+	eventually(t, "the rule is seen", func() bool { return p.plan.Design().Rule("copy") != nil })
+	if r := p.plan.Design().Rule("copy"); r.Account != teacher {
+		t.Errorf("the rule belongs to %d", r.Account)
+	}
+	n := 0
+	eventually(t, "the rule acts", func() bool {
+		n++
+		must(t, p.broker.Publish(t.Context(), core.Message{Topic: "blue/in", Payload: fmt.Append(nil, n), From: teacher, Client: "x"}))
+		m, ok := p.newest("blue/out")
+		return ok && len(m.Payload) > 0
+	})
+}
+
+// TestWillOfAMovedKit: a kit that is cut off after it was moved is lost where it is
+// drawn now.
+func TestWillOfAMovedKit(t *testing.T) {
+	p := lab(t, true)
+	ctx := t.Context()
+	kit1, _ := p.accountID("kit-1")
+	secret, err := p.accounts.Lend(kit1)
+	must(t, err)
+	must(t, p.plan.Change(ctx, core.Batch{Places: []core.Place{{Name: "blue/den", Kind: core.RoomPlace}, {Name: "blue/den/kit-1", Kind: core.KitPlace, Role: core.AnyKit, Account: "kit-1"}}}))
+	c, err := net.Dial("tcp", p.broker.Addr())
+	must(t, err)
+	defer c.Close()
+	b := []byte{0, 4, 'M', 'Q', 'T', 'T', 4, 0xe6, 0, 60} // clean, with a retained will, a name and a password
+	for _, text := range []string{"kit-1", "blue/den/kit-1/$state", "lost", "kit-1", secret} {
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(text))), text...)
+	}
+	_, err = c.Write(append(binary.AppendUvarint([]byte{0x10}, uint64(len(b))), b...))
+	must(t, err)
+	answer := make([]byte, 4)
+	if _, err := io.ReadFull(c, answer); err != nil || answer[3] != 0 {
+		t.Fatalf("CONNECT was answered by % x, %v", answer, err)
+	}
+	if _, err := p.plan.MoveTopics(ctx, "blue/den/kit-1", "blue/hall/kit-1", true); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	p.says(t, "blue/hall/kit-1/$state", "lost")
 }

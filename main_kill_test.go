@@ -2,18 +2,23 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"homeroom/core"
 )
 
 // durable is a client of MQTT 3.1.1 that keeps its half of the session over
@@ -321,4 +326,122 @@ func TestKillAtAnyMoment(t *testing.T) {
 		t.Errorf("only %d publishes were acknowledged, want %d", all(), acked)
 	}
 	t.Logf("%d kills: %d publishes of QoS 1 and %d of QoS 2 acknowledged, %d delivered once more (QoS 1)", kills, p.acknowledged[1], p.acknowledged[2], again)
+}
+
+// TestEditsKilled kills the program KILLS times with SIGKILL while a topic with
+// readings, a retained message, a kit and a rule is moved, removed and brought back
+// again and again. Afterwards all of it is somewhere, once, and whole.
+func TestEditsKilled(t *testing.T) {
+	kills := 2
+	if s := os.Getenv("KILLS"); s != "" {
+		var err error
+		if kills, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := t.TempDir()
+	class(t, data)
+	ctx := t.Context()
+	p, stop := here(t, data)
+	teacher, _ := p.accountID("teacher")
+	must(t, p.plan.Change(core.As(ctx, teacher), core.Batch{
+		Topics: []core.Topic{{Name: "blue/lab/air", Kind: core.Number}, {Name: "blue/lamp", Kind: core.Boolean}},
+		Places: []core.Place{{Name: "blue", Kind: core.BranchPlace}, {Name: "blue/lab", Kind: core.RoomPlace},
+			{Name: "blue/lab/kit-1", Kind: core.KitPlace, Role: core.AnyKit, Account: "kit-1", Ports: []core.Port{{Slot: "air", Topic: "blue/lab/air", Action: core.Publish}}}},
+		Rules: []core.Rule{{ID: "hot", Inputs: []core.Input{{Name: "air", Topic: "blue/lab/air"}}, Then: []core.Act{{Topic: "blue/lamp", Value: "air > 30"}}}}}))
+	for _, v := range []string{"20", "21", "21.5"} {
+		must(t, p.broker.Publish(ctx, core.Message{Topic: "blue/lab/air", Payload: []byte(v), QoS: 1, Retain: true, From: teacher}))
+	}
+	whole := func() string {
+		d := p.plan.Design()
+		kit, rule := d.Place("blue/lab/kit-1"), d.Rule("hot")
+		readings, err := p.history.CountReadings(ctx, "blue/lab/air")
+		retained := p.broker.Retained("blue/#", 9)
+		switch {
+		case err != nil:
+			return err.Error()
+		case len(d.Topics) != 2 || len(d.Places) != 3 || len(d.Rules) != 1:
+			return fmt.Sprintf("%d topics, %d places, %d rules", len(d.Topics), len(d.Places), len(d.Rules))
+		case kit == nil || len(kit.Ports) != 1 || kit.Ports[0].Topic != "blue/lab/air" || rule == nil || rule.Inputs[0].Topic != "blue/lab/air" || rule.Account != teacher:
+			return fmt.Sprintf("kit %+v, rule %+v", kit, rule)
+		case readings != 3:
+			return fmt.Sprintf("%d readings", readings)
+		}
+		retained = slices.DeleteFunc(retained, func(m core.Message) bool { return m.Topic == "blue/lamp" }) // the rule's
+		if len(retained) != 1 || retained[0].Topic != "blue/lab/air" || string(retained[0].Payload) != "21.5" {
+			return fmt.Sprintf("retained %+v", retained)
+		}
+		return ""
+	}
+	edits := 0
+	for range kills {
+		stop()
+		s := serve(t, data)
+		w := s.signIn("teacher", "a good password")
+		ends := time.AfterFunc(time.Duration(50+rand.IntN(1000))*time.Millisecond, func() { s.end(syscall.SIGKILL) })
+		for alive := true; alive; {
+			for _, do := range []struct {
+				method, path string
+				body         any
+			}{
+				{"POST", "/topics/move", object{"from": "blue/lab", "to": "blue/den"}}, {"POST", "/plan/undo", nil},
+				{"DELETE", "/topics?topic=blue/lab", nil}, {"POST", "/plan/undo", nil}, {"POST", "/plan/redo", nil}, {"POST", "/plan/undo", nil},
+			} {
+				code, answer := w.try(do.method, do.path, do.body)
+				if alive = code != 0; !alive {
+					break
+				}
+				if edits++; code >= 300 {
+					t.Fatalf("%s %s: %d %s", do.method, do.path, code, answer)
+				}
+			}
+		}
+		ends.Stop()
+		s.end(syscall.SIGKILL) // it has ended
+		p, stop = here(t, data)
+		// What was under way is finished, whichever way; then all is as it was.
+		if rs := p.plan.Removals(); p.plan.Design().Topic("blue/lab/air") == nil && p.plan.Design().Topic("blue/den/air") == nil && len(rs) > 0 {
+			must(t, p.plan.UndoRemove(ctx, rs[len(rs)-1].ID))
+		}
+		if p.plan.Design().Topic("blue/den/air") != nil {
+			_, err := p.plan.MoveTopics(ctx, "blue/den", "blue/lab", true)
+			must(t, err)
+		}
+		wrong := ""
+		for range 100 { // ends as soon as it is whole
+			if wrong = whole(); wrong == "" {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if wrong != "" {
+			t.Fatalf("after %d edits: %s", edits, wrong)
+		}
+	}
+	stop()
+	t.Logf("%d kills in %d edits", kills, edits)
+}
+
+// try is rest of a program that may be killed: 0 is no answer.
+func (w *web) try(method, path string, body any) (code int, answer string) {
+	data := []byte(nil)
+	if body != nil {
+		data, _ = json.Marshal(body)
+	}
+	r, err := http.NewRequest(method, "http://127.0.0.1:"+w.s.http+"/api/v1"+path, bytes.NewReader(data))
+	if err != nil {
+		w.s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+w.access)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return resp.StatusCode, string(said)
 }

@@ -94,7 +94,7 @@ type planImport struct {
 	File string `arg:"" help:"File, or - for standard input."`
 }
 
-// Run imports.
+// Run imports. The rules in it publish as the first teacher.
 func (c *planImport) Run(ctx context.Context, e env) error {
 	in := e.in
 	if c.File != "-" {
@@ -107,6 +107,9 @@ func (c *planImport) Run(ctx context.Context, e env) error {
 	}
 	file, err := io.ReadAll(io.LimitReader(in, plan.MaxFile+1))
 	if err != nil {
+		return err
+	}
+	if ctx, err = asFirstTeacher(ctx, e); err != nil {
 		return err
 	}
 	return withPlan(ctx, e, func(s *plan.Service) error {
@@ -154,10 +157,7 @@ func (c *planTemplate) Run(ctx context.Context, e env) error {
 	if len(branches) == 0 {
 		branches = append(branches, "")
 	}
-	err := withAccounts(ctx, e, func(s *accounts.Service) error {
-		ctx = core.As(ctx, cmp.Or(firstTeacher(s), core.Anyone))
-		return nil
-	})
+	ctx, err := asFirstTeacher(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,16 @@ func (c *planTemplate) Run(ctx context.Context, e env) error {
 			"topics", len(batch.Topics), "places", len(batch.Places), "rules", len(batch.Rules), "alarms", len(batch.Alarms)))
 		return nil
 	})
+}
+
+// asFirstTeacher returns a ctx in which the first teacher makes changes: a rule can
+// do no more than who wrote it, and nobody can do nothing.
+func asFirstTeacher(ctx context.Context, e env) (context.Context, error) {
+	err := withAccounts(ctx, e, func(s *accounts.Service) error {
+		ctx = core.As(ctx, cmp.Or(firstTeacher(s), core.Anyone))
+		return nil
+	})
+	return ctx, err
 }
 
 // firstTeacher returns the oldest account of a teacher, or 0.

@@ -11,7 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -59,6 +62,10 @@ type design struct {
 	sim       *sim.Service
 	recorder  *record.Service
 	discovery *discovery
+	granting  sync.Mutex                   // held while the drawing becomes grants
+	loading   sync.Mutex                   // held while a load test runs
+	lent      atomic.Pointer[[]core.Grant] // to the kits of the load test that runs
+	log       *slog.Logger
 }
 
 // open builds every part. Nothing runs yet, but the folder is ours and every
@@ -67,6 +74,7 @@ type design struct {
 func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	p := &program{info: core.Info{Version: version, Data: e.data, Open: l.Open}}
+	p.log = log
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -102,6 +110,7 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 		Authority: p.accounts, Tokens: p.accounts, Codes: p.accounts, Claims: p.accounts, Accounts: p.accounts, Records: p.accounts,
 		Plan: p.plan, Values: p.history, Readings: readings{p.history, p.db}, Broker: p.broker, XRay: p.broker, Settings: p.settings.Settings,
 		Bus: p.broker, Feed: &p.feed, Known: p.plan.Known, Snippets: p.snippet,
+		Drawing: webPlan{p.plan, p}, Rules: webRules{p.rules}, Alarms: p.alarms, Boards: p.sim, Recorder: p.recorder, Why: p.why.Why,
 		Words:  func(l string) map[string]string { return lang.Table(lang.Closest(l)) },
 		Say:    func(l string, s core.Sentence) string { return lang.Closest(l).Say(s) },
 		Refuse: p.accounts.Refuse, Open: l.Open, Log: log})
@@ -151,16 +160,35 @@ type gate struct {
 	p *program
 }
 
+// Authenticate lets nobody in under a client ID by which the program knows what it
+// published itself: messages of such a client would pass for those of a rule, or be
+// missing in a recording.
+func (g gate) Authenticate(ctx context.Context, name, secret, client, addr string) (core.Account, error) {
+	a, err := g.Service.Authenticate(ctx, name, secret, client, addr)
+	if err == nil && (slices.Contains(ownClients, client) || strings.HasPrefix(client, "rule:")) {
+		return core.Account{}, core.Fail(core.ErrConflict, "{name} connected with the client ID {client}, which Homeroom uses itself. Give it another.", "name", a.Name, "client", client)
+	}
+	return a, err
+}
+
+// ownClients are the MQTT Client Identifiers of what the program publishes; rules
+// have one each.
+var ownClients = []string{"window", "page", plan.Client, record.Client, alarms.Client, discoveryClient}
+
 // Authorize lets core.Program publish what it is called; nobody signs in as that.
 func (g gate) Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic.Filter, error) {
 	if id == core.Program && a == core.Publish {
 		return f, nil
 	}
 	real, err := g.Service.Authorize(id, a, f)
-	if a == core.Publish && g.p.plan != nil {
-		if to, renamed := g.p.plan.Renamed(topic.Name(real)); renamed {
-			return g.renamed(id, real, topic.Filter(to), err)
-		}
+	if a != core.Publish || g.p.plan == nil {
+		return real, err
+	}
+	if to, renamed := g.p.plan.Renamed(topic.Name(real)); renamed {
+		real, err = g.renamed(id, real, topic.Filter(to), err)
+	}
+	if err == nil && alarms.Tells(g.p.plan.Design(), topic.Name(real)) {
+		err = core.Fail(core.ErrDenied, "{topic} is where an alarm of Homeroom tells its state, so nobody else publishes there. Choose another topic.", "topic", real)
 	}
 	return real, err
 }
@@ -174,10 +202,11 @@ func (g gate) Refuse(r core.Refusal) {
 }
 
 // renamed lets the account publish to what old is called now, where it may; and
-// says so to the people whose sketch it is.
+// says so to the people whose sketch it is. A yes to what a mount makes of the new
+// name is no yes to it.
 func (g gate) renamed(id core.AccountID, old, to topic.Filter, err error) (topic.Filter, error) {
 	real, may := g.Service.Authorize(id, core.Publish, to)
-	if may != nil {
+	if may != nil || real != to {
 		return old, err
 	}
 	g.p.plan.Used(topic.Name(old))
@@ -193,6 +222,9 @@ func (g gate) renamed(id core.AccountID, old, to topic.Filter, err error) (topic
 func (p *program) record(m core.Message) {
 	if m.From == core.Program && m.Client != alarms.Client {
 		return
+	}
+	if p.lent.Load() != nil && strings.HasPrefix(string(m.Topic), "load/") {
+		return // of a load test: nobody wants to read that again
 	}
 	p.history.Record(m)
 	p.why.Observe(m)

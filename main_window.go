@@ -33,7 +33,7 @@ func (p *program) show(ctx context.Context) error {
 	return ui.Run(ctx, ui.Parts{
 		Feed: &p.feed, Info: p.info, Addresses: func() core.Addresses { return addresses(p.info) },
 		Broker: windowBroker{p.broker, p.gateway, p}, History: windowHistory{p.history, p.windowPlan()}, Accounts: p.accounts,
-		Alarms: windowAlarms{p.alarms, p}, Recordings: windowRecorder{p.recorder, p}, Settings: windowSettings{p.settings},
+		Alarms: windowAlarms{p.alarms, p}, Rehearsal: rehearsal{p}, Recordings: windowRecorder{p.recorder, p}, Settings: windowSettings{p.settings},
 		Plan: uiplan.Parts{Plan: p.windowPlan(), Values: p.history, Clients: windowBroker{p.broker, p.gateway, p}, Rights: rights{p.accounts},
 			Boards: boards{p.sim}, Why: reasons{p.why}, Rules: p.rules},
 		Rules: uirules.Parts{Plan: p.windowPlan(), Engine: p.rules, Language: ruleLanguage{p.plan}, Library: ruleLibrary{}, Alarms: windowAlarms{p.alarms, p}, Values: p.history},
@@ -246,6 +246,14 @@ func (w windowRecorder) Play(ctx context.Context, r core.Replay) error {
 		return err
 	}
 	return w.Service.Play(core.As(ctx, id), r)
+}
+
+// rehearsal tries whether this PC carries the class.
+type rehearsal struct{ *program }
+
+func (r rehearsal) TryKits(ctx context.Context, n int) (core.Sentence, error) {
+	report, err := r.tryKits(ctx, n)
+	return report.Say, err
 }
 
 // windowAlarms are seen by the first teacher.

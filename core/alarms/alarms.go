@@ -5,10 +5,12 @@ package alarms
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +22,7 @@ import (
 const (
 	lookEvery = 250 * time.Millisecond // at what time alone can change
 	saveEvery = 2 * time.Second        // a flapping alarm is not written each time
-	maxSeen   = 1024                   // samples of a window; of more, each second one goes
+	maxSeen   = 1024                   // samples of a window
 )
 
 // Client is the MQTT Client Identifier of what alarms publish.
@@ -40,6 +42,8 @@ type Config struct {
 	Topic func(topic.Name) (core.Topic, bool)
 	// Newest is the newest known message of a topic.
 	Newest func(topic.Name) (core.Message, bool)
+	// Renamed is the name that a topic has now, where it was given up for another.
+	Renamed func(topic.Name) (topic.Name, bool)
 	// Publish lets core.Program publish.
 	Publish func(ctx context.Context, m core.Message) error
 	Feed    *core.Feed
@@ -65,11 +69,15 @@ type watch struct {
 	holds time.Time // since when what it watches for is so; zero is not
 	value float64   // the newest number
 	seen  []sample  // of the window
+	count int       // messages in seen
 }
 
+// sample is one value; of AlarmFlood, messages that came within a small part of the
+// window.
 type sample struct {
 	at time.Time
 	v  float64
+	n  int
 }
 
 // Open reads which alarms called when the program stopped.
@@ -114,39 +122,87 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// Set replaces the alarms. What stays as it is goes on; what goes calls no more.
+// Set replaces the alarms. What asks the same as before goes on, also where its
+// topic was moved; what goes calls no more, and is no topic any more.
 func (s *Service) Set(alarms []*core.Alarm) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	next := make(map[topic.ID]*watch, len(alarms))
 	byTopic := make(map[topic.Name][]*watch, len(alarms))
+	told := make(map[topic.Name]bool, len(alarms))
 	var fresh []*watch
 	for _, a := range alarms {
+		told[Topic(*a)] = true
 		if a.Disabled {
 			continue
 		}
 		w := s.watches[a.ID]
-		if w == nil || !same(w.Alarm, *a) {
+		if w == nil || !s.same(w.Alarm, *a) {
 			w = &watch{Alarm: *a, last: now}
 			fresh = append(fresh, w)
 		}
 		next[a.ID] = w
 		byTopic[a.Topic] = append(byTopic[a.Topic], w)
 	}
+	before := make([]core.Alarm, 0, len(s.watches)+len(s.states))
+	for _, w := range s.watches {
+		before = append(before, w.Alarm)
+	}
 	for id, st := range s.states {
-		w := next[id]
-		if w != nil && same(st.Alarm, w.Alarm) {
-			continue
+		before = append(before, st.Alarm)
+		if w := next[id]; w == nil || !s.same(st.Alarm, w.Alarm) {
+			delete(s.states, id) // nobody asks that question any more
+			s.changed(st.Alarm, "off")
 		}
-		delete(s.states, id) // nobody asks that question any more
-		s.changed(st.Alarm, "off")
+	}
+	for _, a := range alarms {
+		if w := next[a.ID]; w != nil {
+			s.rename(w, *a)
+		}
+	}
+	for _, a := range before {
+		if n := Topic(a); !told[n] {
+			_, called := s.tell[n]
+			if m, known := s.cfg.Newest(n); called || known && len(m.Payload) > 0 {
+				s.tell[n] = ""
+			}
+		}
 	}
 	for _, w := range fresh {
 		s.begin(w, now)
 	}
 	s.watches = next
 	s.byTopic.Store(&byTopic)
+}
+
+// rename makes w the alarm a, which asks the same.
+func (s *Service) rename(w *watch, a core.Alarm) {
+	moved := w.Topic != a.Topic
+	w.Alarm = a
+	st, known := s.states[a.ID]
+	if !known || st.Alarm == a {
+		return
+	}
+	moved = moved || st.Alarm.Topic != a.Topic
+	st.Alarm = a
+	s.states[a.ID] = st
+	s.dirty = true
+	if moved {
+		s.said(a, value(st))
+	}
+	s.cfg.Feed.Tell(core.AlarmsChanged)
+}
+
+// value is what an alarm says as a topic.
+func value(st core.AlarmState) string {
+	switch {
+	case !st.Ended.IsZero():
+		return "off"
+	case !st.Acked.IsZero():
+		return "acknowledged"
+	}
+	return "on"
 }
 
 // begin lets a new watch go on where an alarm of before the program stopped was,
@@ -164,9 +220,15 @@ func (s *Service) begin(w *watch, now time.Time) {
 	}
 }
 
-// same reports whether a and b ask the same.
-func same(a, b core.Alarm) bool {
-	a.Changed, b.Changed = time.Time{}, time.Time{}
+// same reports whether b asks what a did, of the same topic or of what that is
+// called now.
+func (s *Service) same(a, b core.Alarm) bool {
+	a.Changed, a.Label = b.Changed, b.Label
+	if a.Topic != b.Topic {
+		if to, ok := s.cfg.Renamed(a.Topic); ok {
+			a.Topic = to
+		}
+	}
 	return a == b
 }
 
@@ -194,8 +256,13 @@ func (s *Service) take(w *watch, m core.Message) {
 	case core.AlarmSilent:
 		holds = false
 	case core.AlarmFlood:
-		w.seen = append(w.seen, sample{at: m.At})
-		holds = s.flood(w, m.At)
+		w.count++
+		if last := len(w.seen) - 1; last >= 0 && m.At.Sub(w.seen[last].at) < w.Within/maxSeen {
+			w.seen[last].n++
+		} else {
+			w.seen = append(w.seen, sample{at: m.At, n: 1})
+		}
+		holds = w.flood(m.At)
 	case core.AlarmEquals:
 		t, _ := s.cfg.Topic(m.Topic)
 		holds = equals(t, string(m.Payload), w.Word)
@@ -211,8 +278,8 @@ func (s *Service) take(w *watch, m core.Message) {
 		case core.AlarmBelow:
 			holds = v < w.Limit || calls && v < w.Limit+w.Clear
 		case core.AlarmRate:
-			w.seen = append(w.seen, sample{m.At, v})
-			holds = s.rate(w, m.At)
+			w.seen = append(w.seen, sample{at: m.At, v: v})
+			holds = w.rate(m.At)
 		}
 	}
 	s.hold(w, holds, m.At)
@@ -239,17 +306,19 @@ func equals(t core.Topic, value, word string) bool {
 	return value == word
 }
 
-// forget drops what has left the window, and thins out what is too much.
+// forget drops what has left the window.
 func (w *watch) forget(now time.Time) {
 	old := 0
 	for old < len(w.seen) && now.Sub(w.seen[old].at) > w.Within {
+		w.count -= w.seen[old].n
 		old++
 	}
 	w.seen = slices.Delete(w.seen, 0, old)
 }
 
-// rate reports whether the newest value is more than Limit away from one in the window.
-func (s *Service) rate(w *watch, now time.Time) bool {
+// rate reports whether the newest value is more than Limit away from one in the
+// window. Of too many, each second one is forgotten.
+func (w *watch) rate(now time.Time) bool {
 	w.forget(now)
 	if len(w.seen) > maxSeen {
 		kept := w.seen[:0]
@@ -268,14 +337,10 @@ func (s *Service) rate(w *watch, now time.Time) bool {
 	return false
 }
 
-// flood reports whether there are more than Limit messages in the window. It
-// remembers no more than it needs to know that.
-func (s *Service) flood(w *watch, now time.Time) bool {
+// flood reports whether there are more than Limit messages in the window.
+func (w *watch) flood(now time.Time) bool {
 	w.forget(now)
-	if enough := int(w.Limit) + 1; len(w.seen) > enough {
-		w.seen = slices.Delete(w.seen, 0, len(w.seen)-enough)
-	}
-	return float64(len(w.seen)) > w.Limit
+	return float64(w.count) > w.Limit
 }
 
 // hold notes whether what w watches for is so.
@@ -303,9 +368,9 @@ func (s *Service) look(now time.Time) {
 		case core.AlarmSilent:
 			s.hold(w, now.Sub(w.last) >= w.Within, now)
 		case core.AlarmFlood:
-			s.hold(w, s.flood(w, now), now)
+			s.hold(w, w.flood(now), now)
 		case core.AlarmRate:
-			s.hold(w, s.rate(w, now), now)
+			s.hold(w, w.rate(now), now)
 		default:
 			if !w.holds.IsZero() {
 				s.hold(w, true, now) // For may be over
@@ -349,8 +414,21 @@ func (s *Service) said(a core.Alarm, value string) {
 	s.tell[Topic(a)] = value
 }
 
+// level is what the names of what alarms say have in them.
+const level = "/$alarm/"
+
 // Topic is where an alarm tells its state, retained: "on", "acknowledged" or "off".
-func Topic(a core.Alarm) topic.Name { return a.Topic + "/$alarm/" + topic.Name(a.ID) }
+func Topic(a core.Alarm) topic.Name { return a.Topic + level + topic.Name(a.ID) }
+
+// Tells reports whether an alarm of d tells its state at n.
+func Tells(d *core.Design, n topic.Name) bool {
+	i := strings.LastIndex(string(n), level)
+	if i < 0 {
+		return false
+	}
+	a := d.Alarm(topic.ID(n[i+len(level):]))
+	return a != nil && a.Topic == n[:i]
+}
 
 // say is why w calls.
 func (s *Service) say(w *watch) core.Sentence {
@@ -445,6 +523,10 @@ func (s *Service) publish(ctx context.Context) error {
 	s.mu.Unlock()
 	for n, value := range tell {
 		err := s.cfg.Publish(ctx, core.Message{Topic: n, Payload: []byte(value), QoS: 1, Retain: true, From: core.Program, Client: Client})
+		if errors.Is(err, core.ErrInvalid) || errors.Is(err, core.ErrDenied) { // it will not be taken another time either
+			s.cfg.Log.Error("alarms: a state cannot be published", "topic", n, "err", err)
+			continue
+		}
 		if err == nil {
 			continue
 		}

@@ -22,8 +22,10 @@ type desk struct {
 	t      *testing.T
 	mu     sync.Mutex
 	kept   []byte
-	sent   []string              // guarded by mu
-	broken bool                  // guarded by mu
+	sent   []string   // guarded by mu
+	broken bool       // guarded by mu
+	refuse topic.Name // nothing is published there
+	moved  map[topic.Name]topic.Name
 	newest map[topic.Name]string // what topics have
 	design map[topic.Name]core.Topic
 }
@@ -45,6 +47,9 @@ func (d *desk) publish(_ context.Context, m core.Message) error {
 	defer d.mu.Unlock()
 	if d.broken {
 		return errors.New("the disk is full")
+	}
+	if m.Topic == d.refuse {
+		return core.Fail(core.ErrInvalid, "{topic} is too long.", "topic", m.Topic)
 	}
 	d.sent = append(d.sent, fmt.Sprintf("%s %s", m.Topic, m.Payload))
 	return nil
@@ -73,7 +78,8 @@ func (d *desk) run(alarms ...core.Alarm) (stop func()) {
 	d.t.Helper()
 	var err error
 	d.Service, err = Open(d.t.Context(), Config{Store: d, Publish: d.publish, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler),
-		Topic: func(n topic.Name) (core.Topic, bool) { t, ok := d.design[n]; return t, ok },
+		Topic:   func(n topic.Name) (core.Topic, bool) { t, ok := d.design[n]; return t, ok },
+		Renamed: func(n topic.Name) (topic.Name, bool) { to, ok := d.moved[n]; return to, ok },
 		Newest: func(n topic.Name) (core.Message, bool) {
 			v, ok := d.newest[n]
 			return core.Message{Topic: n, Payload: []byte(v), At: time.Now().Add(-time.Hour)}, ok
@@ -275,14 +281,91 @@ func TestBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
 		defer d.run(core.Alarm{ID: "rate", Topic: "lab/temp", Kind: core.AlarmRate, Limit: 5, Within: time.Hour},
-			core.Alarm{ID: "flood", Topic: "lab/temp", Kind: core.AlarmFlood, Limit: 100, Within: time.Hour})()
+			core.Alarm{ID: "flood", Topic: "lab/temp", Kind: core.AlarmFlood, Limit: 100, Within: time.Hour},
+			core.Alarm{ID: "never", Topic: "lab/temp", Kind: core.AlarmFlood, Limit: 1e300, Within: time.Hour})()
 		for i := range 50_000 {
 			d.says("lab/temp", fmt.Sprint(i%3))
+			time.Sleep(time.Millisecond)
 		}
 		d.Service.mu.Lock()
 		defer d.Service.mu.Unlock()
-		if r, f := len(d.watches["rate"].seen), len(d.watches["flood"].seen); r > maxSeen || f > 101 {
-			t.Fatalf("%d and %d samples are remembered", r, f)
+		for id, w := range d.watches {
+			if n := len(w.seen); n > maxSeen+1 {
+				t.Errorf("%s remembers %d samples", id, n)
+			}
+		}
+		if n := d.watches["never"].count; n != 50_000 {
+			t.Errorf("%d messages were counted", n)
+		}
+	})
+}
+
+// TestMovedOrRemoved: an alarm whose topic is moved, or that gets another label,
+// still calls and stays acknowledged; what is no alarm any more is no topic either.
+func TestMovedOrRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		hot := core.Alarm{ID: "hot", Topic: "lab/temp", Kind: core.AlarmAbove, Limit: 30}
+		defer d.run(hot)()
+		d.says("lab/temp", "31")
+		time.Sleep(time.Second)
+		if err := d.Acknowledge(core.As(t.Context(), 7), "hot"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		before := d.States()[0]
+		d.take()
+		d.newest["lab/temp/$alarm/hot"] = "acknowledged"
+		d.moved = map[topic.Name]topic.Name{"lab/temp": "hall/temp"}
+		hot.Topic, hot.Label, hot.Changed = "hall/temp", "Hot", time.Now()
+		d.set(hot)
+		time.Sleep(time.Second)
+		if got := d.States(); len(got) != 1 || got[0].Since != before.Since || got[0].Acked != before.Acked || got[0].Alarm != hot {
+			t.Fatalf("after the move %+v, before %+v", got, before)
+		}
+		if got := d.take(); !slices.Equal(got, []string{"hall/temp/$alarm/hot acknowledged", "lab/temp/$alarm/hot "}) {
+			t.Fatalf("after the move %q", got)
+		}
+		d.says("hall/temp", "20")
+		time.Sleep(time.Second)
+		if got := d.take(); len(d.States()) != 0 || !slices.Equal(got, []string{"hall/temp/$alarm/hot off"}) {
+			t.Fatalf("over: %q", got)
+		}
+		d.newest["hall/temp/$alarm/hot"] = "off"
+		d.set()
+		time.Sleep(time.Second)
+		if got := d.take(); !slices.Equal(got, []string{"hall/temp/$alarm/hot "}) {
+			t.Fatalf("after the removal %q", got)
+		}
+	})
+}
+
+// TestTells: only what an alarm of the design says is where one tells its state.
+func TestTells(t *testing.T) {
+	d := &core.Design{Alarms: []*core.Alarm{{ID: "hot", Topic: "a/b"}}}
+	for n, want := range map[topic.Name]bool{"a/b/$alarm/hot": true, "a/b/$alarm/cold": false, "a/$alarm/hot": false, "x/a/b/$alarm/hot": false,
+		"a/b": false, "a/b/$alarm/": false, "$alarm/hot": false, "a/b/$alarm/hot/x": false} {
+		if Tells(d, n) != want {
+			t.Errorf("%s: %v", n, !want)
+		}
+	}
+}
+
+// TestRefusedIsNotTriedAgain: a state that can never be published keeps no other
+// from being told.
+func TestRefusedIsNotTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.refuse = "lab/temp/$alarm/a"
+		var all []core.Alarm
+		for _, id := range []topic.ID{"a", "b", "c", "d"} {
+			all = append(all, core.Alarm{ID: id, Topic: "lab/temp", Kind: core.AlarmAbove, Limit: 30})
+		}
+		defer d.run(all...)()
+		d.says("lab/temp", "31")
+		time.Sleep(lookEvery + time.Millisecond)
+		if got := d.take(); len(got) != 3 {
+			t.Fatalf("sent %q", got)
 		}
 	})
 }

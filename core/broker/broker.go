@@ -48,8 +48,8 @@ type Gate interface {
 	// Account returns the account as it is now.
 	Account(id core.AccountID) (core.Account, bool)
 	// Authorize returns the real name of what the account calls f, and nil if it
-	// may do that. Of a real name it returns that name. It is asked once a
-	// publish and must not wait for anything.
+	// may do that. Of a real name it returns that name; or, to publish, what that
+	// is called now. It is asked once a publish and must not wait for anything.
 	Authorize(id core.AccountID, a core.Action, f topic.Filter) (real topic.Filter, err error)
 	// Refuse keeps a refusal for the people it concerns. It must not wait.
 	Refuse(core.Refusal)

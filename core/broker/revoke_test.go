@@ -278,6 +278,28 @@ func TestRevoked(t *testing.T) {
 				}
 				r.nothingBut(w)
 			}},
+			{"retained behind a full queue", 0, func(t *testing.T, r *class) {
+				for i := range 3 * window {
+					r.publish(topic.Name(fmt.Sprint("a/", i)), true, "x")
+				}
+				w := r.peer(version, "reader", nil)
+				w.subscribe("b/#")
+				w.subscribe("a/#")
+				eventually(t, func() (string, bool) { // it acknowledges nothing: some are sent, some queued, and the rest waits
+					for _, c := range r.Clients() {
+						if c.ID == "reader" {
+							return fmt.Sprintf("%d wait", c.Waiting), c.Waiting >= 2*window
+						}
+					}
+					return "no reader", false
+				})
+				r.revoke()
+				r.publish("b/end", false, "")
+				if got := w.until("b/end"); len(got) > window {
+					t.Errorf("got %d messages, and %d were sent before the right was gone: %q", len(got), window, got[window:])
+				}
+				r.nothingBut(w)
+			}},
 			{"sent and not acknowledged", 0, func(t *testing.T, r *class) {
 				w := reader(r)
 				r.publish("a/1", false, "")

@@ -868,12 +868,19 @@ func (b *Broker) sendWills() {
 	}
 }
 
-// sendWill publishes the will of c. It was allowed at CONNECT; it is asked again.
+// sendWill publishes the will of c. It was allowed at CONNECT; it is asked again,
+// and goes to what its topic is called now.
 func (b *Broker) sendWill(c *conn, w *will) {
-	if err := b.may(c.account.ID, core.Publish, topic.Filter(w.m.Topic)); err != nil {
-		b.refuse(c, refused{core.Publish, topic.Filter(w.m.Topic)}, sentence(err))
+	was := topic.Filter(w.m.Topic)
+	real, err := b.cfg.Gate.Authorize(c.account.ID, core.Publish, was)
+	if own, _ := b.cfg.Gate.Authorize(c.account.ID, core.Subscribe, was); err == nil && own != was {
+		err = core.ErrDenied // it is no real name to the account any more: see may
+	}
+	if err != nil {
+		b.refuse(c, refused{core.Publish, was}, sentence(err))
 		return
 	}
+	w.m.Topic = topic.Name(real)
 	if w.m.Retain && !b.router.mayRetain(w.m) {
 		w.m.Retain = false
 	}

@@ -57,8 +57,16 @@ type Config struct {
 	Values    Values
 	Readings  Readings
 	Snippets  Snippets
-	Page      fs.FS // index.html and what it needs
-	Settings  func() core.Settings
+	Drawing   Drawing
+	Rules     Rules
+	Alarms    Alarms
+	Boards    Boards
+	Recorder  Recorder
+	// Why tells the chain that led to the value that a topic had at a time; what
+	// may says no to is hidden in it.
+	Why      func(ctx context.Context, n topic.Name, at time.Time, may func(topic.Name) bool) (core.Chain, error)
+	Page     fs.FS // index.html and what it needs
+	Settings func() core.Settings
 	// Words returns the translations of a language by English sentence.
 	Words func(language string) map[string]string
 	// Say puts a sentence into a language.
@@ -163,7 +171,7 @@ func (g *Gateway) handler() http.Handler {
 	}))
 	// MaxBytesHandler, not MaxBytesReader: with r.Body replaced, the server would
 	// not know that a body was left unread, and take the rest for a request.
-	guarded := http.MaxBytesHandler(origin.Handler(mux), maxBody)
+	guarded, files := http.MaxBytesHandler(origin.Handler(mux), maxBody), http.MaxBytesHandler(origin.Handler(mux), maxFile)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
@@ -171,6 +179,10 @@ func (g *Gateway) handler() http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		if !ourHost(r.Host) {
 			g.fail(w, r, core.Fail(errHost, "This address is not one of Homeroom's. Open the page by the address that Homeroom shows."))
+			return
+		}
+		if r.Method == http.MethodPost && r.URL.Path == importPath {
+			files.ServeHTTP(w, r)
 			return
 		}
 		guarded.ServeHTTP(w, r)

@@ -19,10 +19,10 @@ import (
 func config(s *school) Config {
 	return Config{Addr: "127.0.0.1:0", Version: "1.2.3", Authority: s, Tokens: s, Codes: s, Claims: s, Accounts: s, Records: s, Plan: s, Broker: s, XRay: s,
 		Values: values{s}, Readings: past{s}, Open: s.open, Refuse: s.Refuse, Known: s.Known, Log: slog.New(slog.DiscardHandler), Feed: &core.Feed{},
-		Settings: core.DefaultSettings,
-		Page:     fstest.MapFS{"index.html": {Data: []byte("<h1>page</h1>")}},
-		Words:    func(l string) map[string]string { return map[string]string{"Sign in": "Anmelden " + l} },
-		Say:      func(l string, x core.Sentence) string { return l + ": " + x.String() }}
+		Settings: core.DefaultSettings, Drawing: emptyLab{}, Rules: noRules{}, Alarms: noAlarms{}, Boards: emptyLab{}, Recorder: emptyLab{}, Why: nobodyKnows,
+		Page:  fstest.MapFS{"index.html": {Data: []byte("<h1>page</h1>")}},
+		Words: func(l string) map[string]string { return map[string]string{"Sign in": "Anmelden " + l} },
+		Say:   func(l string, x core.Sentence) string { return l + ": " + x.String() }}
 }
 
 // serve starts the handler. The client keeps cookies.

@@ -62,8 +62,22 @@ func (g *Gateway) problem(language, path string, err error) error {
 		g.cfg.Log.Error("request failed", "path", path, "err", err)
 	}
 	out := &problem{huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: g.cfg.Say(language, say)}}
+	var faulty *faultyFile
+	if errors.As(err, &faulty) {
+		for _, f := range faulty.faults {
+			out.Errors = append(out.Errors, &huma.ErrorDetail{Message: g.cfg.Say(language, f.Say), Location: cut(where(f))})
+		}
+	}
 	return huma.ErrorWithHeaders(out, header)
 }
+
+// faultyFile is a file of which nothing was taken.
+type faultyFile struct {
+	error
+	faults []core.FileFault
+}
+
+func (f *faultyFile) Unwrap() error { return f.error }
 
 // throttled returns the seconds that the throttle asks to wait.
 func throttled(p *core.Problem) (wait string, ok bool) {

@@ -26,6 +26,7 @@ type need int
 
 const (
 	teachers need = iota // the zero value: what nobody thought about is closed
+	owners               // teachers; everybody while the program is open
 	members              // whoever is signed in; the route narrows what they get
 	anybody
 )
@@ -68,6 +69,7 @@ func (g *Gateway) rest(mux *http.ServeMux) {
 	a.topics()
 	a.messages()
 	a.program()
+	a.design()
 	g.docs(mux, a.OpenAPI())
 }
 
@@ -98,7 +100,7 @@ func register[I, O any](a api, who need, op huma.Operation, fn func(context.Cont
 		op.Security = []map[string][]string{{"token": {}}, {"cookie": {}}}
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
-	if who == teachers {
+	if who == teachers || who == owners {
 		op.Description += " Only for teachers."
 	}
 	op.Middlewares = huma.Middlewares{func(h huma.Context, next func(huma.Context)) {
@@ -111,7 +113,7 @@ func register[I, O any](a api, who need, op huma.Operation, fn func(context.Cont
 		case err != nil:
 		case who != anybody && c.ID == 0:
 			err = errSignIn
-		case who == teachers && c.Role != core.Teacher:
+		case who == teachers && c.Role != core.Teacher, who == owners && !a.g.sovereign(c):
 			err = errTeacher
 		}
 		if err != nil {

@@ -399,3 +399,71 @@ func (p past) ExportCSV(_ context.Context, w io.Writer, f topic.Filter, _, _ tim
 }
 
 var errDisk = errors.New("the disk is full")
+
+// emptyLab is a program in which nothing is designed; design_test.go has a real one.
+type emptyLab struct{}
+
+func (emptyLab) Design() *core.Design                                    { return &core.Design{} }
+func (emptyLab) Arriving() []core.TopicState                             { return nil }
+func (emptyLab) Change(context.Context, core.Batch) error                { return nil }
+func (emptyLab) Edits() (undo, redo []core.Edit)                         { return nil, nil }
+func (emptyLab) Undo(context.Context) (core.Edit, error)                 { return core.Edit{}, errNothing }
+func (emptyLab) Redo(context.Context) (core.Edit, error)                 { return core.Edit{}, errNothing }
+func (emptyLab) Problems(*core.Design, []core.TopicState) []core.Fix     { return nil }
+func (emptyLab) Document(io.Writer, *core.Design, DocumentOptions) error { return nil }
+func (emptyLab) Templates() []core.Template                              { return nil }
+func (emptyLab) Boards() []core.Board                                    { return nil }
+func (emptyLab) Press(topic.Name, topic.ID, bool) error                  { return errNothing }
+func (emptyLab) Turn(topic.Name, topic.ID, string) error                 { return errNothing }
+func (emptyLab) Break(topic.Name, core.Fault, bool) error                { return errNothing }
+func (emptyLab) Recordings() []core.Recording                            { return nil }
+func (emptyLab) Stop(context.Context, int64) error                       { return errNothing }
+func (emptyLab) Remove(context.Context, int64) error                     { return errNothing }
+func (emptyLab) Play(context.Context, core.Replay) error                 { return errNothing }
+func (emptyLab) Playing() (core.Playing, bool)                           { return core.Playing{}, false }
+func (emptyLab) Pause(bool)                                              {}
+func (emptyLab) Seek(time.Duration)                                      {}
+func (emptyLab) Halt()                                                   {}
+func (emptyLab) Import(context.Context, []byte) (int, int, []core.FileFault, error) {
+	return 0, 0, nil, errNothing
+}
+func (emptyLab) Select(*core.Design, string, []core.TopicState) (core.Selection, error) {
+	return core.Selection{}, errNothing
+}
+func (emptyLab) FromTemplate(string, []topic.Name, bool, string) (core.Batch, error) {
+	return core.Batch{}, errNothing
+}
+func (emptyLab) Recorded(context.Context, int64, time.Duration, int) ([]core.Message, error) {
+	return nil, errNothing
+}
+func (emptyLab) Start(context.Context, string, topic.Filter) (core.Recording, error) {
+	return core.Recording{}, errNothing
+}
+
+// noRules and noAlarms are the parts of an emptyLab whose methods clash.
+type (
+	noRules  struct{}
+	noAlarms struct{}
+)
+
+func (noRules) States() []core.RuleState { return nil }
+func (noRules) Resume(topic.ID) error    { return errNothing }
+func (noRules) DryRun(context.Context, core.Rule, time.Time, time.Time) ([]core.Firing, error) {
+	return nil, errNothing
+}
+func (noRules) Parse(string, func(topic.Name) (core.Topic, bool)) (core.Rule, error) {
+	return core.Rule{}, errNothing
+}
+func (noRules) Text(core.Rule) string { return "" }
+func (noRules) Sentence(core.Rule, func(topic.Name) (core.Topic, bool), func(topic.Name) string) (when, holds, then []core.Sentence) {
+	return nil, nil, nil
+}
+
+func (noAlarms) States() []core.AlarmState                   { return nil }
+func (noAlarms) Acknowledge(context.Context, topic.ID) error { return errNothing }
+
+func nobodyKnows(context.Context, topic.Name, time.Time, func(topic.Name) bool) (core.Chain, error) {
+	return core.Chain{}, errNothing
+}
+
+var errNothing = core.Fail(core.ErrNotFound, "There is nothing.")

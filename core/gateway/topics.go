@@ -292,11 +292,10 @@ func (a api) listTopics() {
 		})
 }
 
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
+// value returns what p points to, or what is zero.
+func value[T any](p *T) (v T) {
+	set(&v, p)
+	return v
 }
 
 // grow returns topics, which are in order of name, as a tree.
@@ -405,6 +404,10 @@ func (g *Gateway) designed(c caller, n topic.Name) (*body[planned], error) {
 type effect struct {
 	Done        bool       `json:"done" doc:"false for a preview."`
 	Topics      []string   `json:"topics" doc:"The designed ones, with their names before."`
+	Places      []string   `json:"places,omitempty" doc:"Branches, rooms and kits, likewise."`
+	Rules       []string   `json:"rules,omitempty" doc:"They use something of it: they follow a move and go with a removal. Only those that the caller may know."`
+	Alarms      []string   `json:"alarms,omitempty" doc:"Likewise."`
+	Kits        []string   `json:"kits,omitempty" doc:"Kits elsewhere that are joined to it."`
 	Readings    int64      `json:"readings" doc:"How many in the history."`
 	Joins       int64      `json:"joins,omitempty" doc:"Readings that the new names have already; both become one."`
 	Retained    int        `json:"retained" doc:"Retained messages."`
@@ -418,6 +421,22 @@ func (g *Gateway) effect(c caller, e core.Effect, done bool) *body[effect] {
 	out := effect{Done: done, Topics: []string{}, Readings: e.Readings, Joins: e.Joins, Retained: e.Retained, Removal: e.Removal.ID, Until: moment(e.Removal.Until)}
 	for _, n := range e.Topics {
 		out.Topics = append(out.Topics, string(n))
+	}
+	out.Places = spelled[string](e.Places)
+	for _, id := range e.Rules {
+		if _, err := g.rule(c, string(id)); err == nil || done && g.sovereign(c) { // what is gone cannot be asked about
+			out.Rules = append(out.Rules, string(id))
+		}
+	}
+	for _, id := range e.Alarms {
+		if _, err := g.alarm(c, string(id)); err == nil || done && g.sovereign(c) {
+			out.Alarms = append(out.Alarms, string(id))
+		}
+	}
+	for _, n := range e.Kits {
+		if g.sovereign(c) || g.may(c, n) {
+			out.Kits = append(out.Kits, string(n))
+		}
 	}
 	if c.Role == core.Teacher {
 		for _, x := range e.Grants {
@@ -458,7 +477,7 @@ func (a api) moveTopics() {
 			if err != nil {
 				return nil, err
 			}
-			names := append(slices.Clone(e.Topics), g.under(from)...)
+			names := append(slices.Concat(e.Topics, e.Places), g.under(from)...)
 			for _, n := range names {
 				names = append(names, to+n[len(from):])
 			}
@@ -480,7 +499,7 @@ func (a api) moveTopics() {
 		}
 		e, err := g.cfg.Plan.RemoveTopics(ctx, n, false)
 		if err == nil {
-			err = g.mayDesignAll(c, append(slices.Clone(e.Topics), g.under(n)...))
+			err = g.mayDesignAll(c, append(slices.Concat(e.Topics, e.Places), g.under(n)...))
 		}
 		if err == nil && !preview {
 			e, err = g.cfg.Plan.RemoveTopics(ctx, n, true)

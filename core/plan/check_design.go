@@ -20,6 +20,7 @@ const (
 	maxFarAway    = 1e6     // units of the canvas
 	maxWait       = 7 * day // for, debounce, cool-down, every, within
 	day           = 24 * time.Hour
+	alarmLevel    = "/$alarm/" // between a topic and its alarm, where that tells its state
 )
 
 // checkLevels returns nil if a place, or what a kit may use, can be called n: a
@@ -194,6 +195,9 @@ func checkAlarm(a core.Alarm) error {
 	}
 	if err := checkName(a.Topic); err != nil {
 		return err
+	}
+	if n := a.Topic + alarmLevel + topic.Name(a.ID); checkName(n) != nil {
+		return tooLong(n)
 	}
 	timed := false
 	switch a.Kind {

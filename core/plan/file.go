@@ -54,13 +54,15 @@ const Schema = "docs/plan.schema.json"
 
 // ExportJSON writes everything that is designed as JSON, one thing a line. Which
 // account a rule belongs to is not in it: another program has others.
-func (s *Service) ExportJSON(w io.Writer) error {
-	v := s.view.Load()
+func (s *Service) ExportJSON(w io.Writer) error { return WriteJSON(w, s.Design()) }
+
+// WriteJSON is ExportJSON of any design.
+func WriteJSON(w io.Writer, d *core.Design) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "{\"$schema\": %q, \"version\": %d", Schema, fileVersion)
 	err := errors.Join(
-		list(&b, "topics", v.Topics, writeTopic), list(&b, "places", v.Places, writePlace),
-		list(&b, "rules", v.Rules, writeRule), list(&b, "alarms", v.Alarms, writeAlarm))
+		list(&b, "topics", d.Topics, writeTopic), list(&b, "places", d.Places, writePlace),
+		list(&b, "rules", d.Rules, writeRule), list(&b, "alarms", d.Alarms, writeAlarm))
 	if err != nil {
 		return err
 	}
@@ -90,7 +92,10 @@ func list[T, W any](b *bytes.Buffer, key string, all []*T, write func(T) W) erro
 
 // ExportCSV writes the topics as CSV. A cell that a spreadsheet could take for a
 // formula begins with an apostrophe, which Import takes away.
-func (s *Service) ExportCSV(w io.Writer) error {
+func (s *Service) ExportCSV(w io.Writer) error { return WriteCSV(w, s.Design()) }
+
+// WriteCSV is ExportCSV of any design.
+func WriteCSV(w io.Writer, d *core.Design) error {
 	c := csv.NewWriter(w)
 	_ = c.Write(columns) // Flush below says what went wrong
 	number := func(v float64, is bool) string {
@@ -99,7 +104,7 @@ func (s *Service) ExportCSV(w io.Writer) error {
 		}
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
-	for _, t := range s.view.Load().Topics {
+	for _, t := range d.Topics {
 		f := writeTopic(*t)
 		ranged := f.Min != 0 || f.Max != 0
 		_ = c.Write([]string{quote(f.Name), quote(f.Label), quote(f.Unit), quote(f.Text), f.Kind, number(f.Min, ranged), number(f.Max, ranged), number(f.Step, f.Step != 0),

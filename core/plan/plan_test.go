@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"homeroom/core"
 	"homeroom/core/topic"
@@ -291,30 +290,6 @@ func TestQuestionsDoNotWait(t *testing.T) {
 	writing.Wait()
 	if n := len(s.Topics("#")); n != 4 {
 		t.Errorf("%d topics", n)
-	}
-}
-
-func TestMany(t *testing.T) {
-	m := &memory{topics: map[topic.Name]core.Topic{}}
-	for i := range MaxTopics {
-		n := topic.Name(fmt.Sprintf("team-%d/room-%d/kit-%d/air", i%100, i/100%10, i/1000))
-		m.topics[n] = core.Topic{Name: n, Changed: time.UnixMilli(1)}
-	}
-	s := service(t, m)
-	if err := s.CreateTopic(t.Context(), core.Topic{Name: "one/more"}); !errors.Is(err, core.ErrInvalid) {
-		t.Errorf("one more: %v", err)
-	}
-	if err := s.ChangeTopic(t.Context(), core.Topic{Name: "team-7/room-7/kit-7/air", QoS: 1}); err != nil {
-		t.Error(err)
-	}
-	if n := len(s.Topics("team-7/#")); n != MaxTopics/100 {
-		t.Errorf("team-7/# selects %d", n)
-	}
-	if n := len(s.Topics("+/room-7/+/air")); n != MaxTopics/10 {
-		t.Errorf("+/room-7/+/air selects %d", n)
-	}
-	if !slices.IsSortedFunc(s.Topics("#"), func(a, b core.Topic) int { return strings.Compare(string(a.Name), string(b.Name)) }) {
-		t.Error("not in order of name")
 	}
 }
 

@@ -21,6 +21,9 @@ const UndoWithin = 10 * time.Minute
 // atOnce is how many retained messages are published at a time.
 const atOnce = 64
 
+// Client is the MQTT Client Identifier of what moves and removals publish.
+const Client = "plan"
+
 // Kind is what a Task does.
 type Kind string
 
@@ -552,13 +555,15 @@ func each(ms []core.Message, do func(core.Message) error) error {
 }
 
 func (s *Service) publish(ctx context.Context, m core.Message) error {
-	m.From, m.Client, m.Retain = core.Program, "plan", true
+	m.From, m.Client, m.Retain = core.Program, Client, true
 	return s.cfg.Broker.Publish(ctx, m)
 }
 
-// clearable reports whether m was retained when t began. The store keeps
-// milliseconds.
-func clearable(t Task, m core.Message) bool { return m.At.UnixMilli() <= t.At.UnixMilli() }
+// clearable reports whether m was retained when t began, and goes along. The store
+// keeps milliseconds. What an alarm says is its own: it tells and clears it itself.
+func clearable(t Task, m core.Message) bool {
+	return m.At.UnixMilli() <= t.At.UnixMilli() && (m.From != core.Program || !strings.Contains(string(m.Topic), alarmLevel))
+}
 
 // below selects n and every topic below it.
 func below(n topic.Name) topic.Filter { return topic.Filter(n) + "/#" }

@@ -285,19 +285,19 @@ func (s *Service) Stop(ctx context.Context, id int64) error {
 		s.mu.Unlock()
 		return err
 	}
-	s.all[i].To = time.Now()
-	cancel := t.cancel
+	if s.all[i].To.IsZero() {
+		s.all[i].To = time.Now()
+	}
 	t.full = true // takes no more
 	s.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
 	if err := s.flush(ctx, id); err != nil {
 		return err
 	}
 	s.mu.Lock()
+	cancel := t.cancel // Start has set it: flush waited for that
 	delete(s.running, id)
 	s.mu.Unlock()
+	cancel()
 	s.cfg.Feed.Tell(core.RecordingsChanged)
 	return nil
 }
@@ -345,7 +345,7 @@ func (s *Service) Recorded(ctx context.Context, id int64, from time.Duration, li
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Store.Recorded(ctx, id, skip, min(limit, 10_000))
+	return s.cfg.Store.Recorded(ctx, id, skip, min(max(limit, 0), 10_000)) // below 0 would be all to SQLite
 }
 
 // place returns how many messages come before that time after the beginning.

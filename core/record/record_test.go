@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -315,6 +316,36 @@ func TestChecked(t *testing.T) {
 			t.Fatalf("it recorded %d messages, want only the retained one", got[0].N)
 		}
 	})
+}
+
+// TestStoppedWhileItStarts: a recording that is stopped before its start is
+// complete listens to nothing any more; and a limit below 0 is nothing, not all.
+func TestStoppedWhileItStarts(t *testing.T) {
+	s := newStudio(t)
+	defer s.run()()
+	subscribe, stopped := s.Service.cfg.Subscribe, make(chan error)
+	s.Service.cfg.Subscribe = func(f topic.Filter, sink func(core.Message)) func() {
+		go func() { stopped <- s.Stop(t.Context(), 1) }()
+		for s.Service.Recordings()[0].To.IsZero() {
+			runtime.Gosched()
+		}
+		return subscribe(f, sink)
+	}
+	if _, err := s.Start(t.Context(), "short", "#"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	n := len(s.sinks)
+	s.mu.Unlock()
+	if n != 0 {
+		t.Errorf("%d still listen", n)
+	}
+	if ms, err := s.Service.Recorded(t.Context(), 1, 0, -1); len(ms) != 0 || err != nil {
+		t.Errorf("%d messages, %v", len(ms), err)
+	}
 }
 
 func second(_ core.Recording, err error) error { return err }

@@ -10,11 +10,14 @@ import (
 )
 
 const (
-	floodActs    = 30 // acts of one rule that are too many …
+	floodActs    = 200 // acts of one rule that are too many: no slider is that quick …
 	floodWithin  = 10 * time.Second
-	bounces      = 60 // acts in a row that answer what follows from the act before
+	bounces      = 60 // acts in a row that may answer what follows from the act before
 	bounceWithin = 2 * time.Second
-	maxChain     = 64 // rules that are remembered to have led to a message
+	trusted      = 10 * bounces // that are let go by where something came without an act
+	workWithin   = 10 * time.Second
+	maxWork      = time.Second // that a rule may take to look, within workWithin
+	maxChain     = 64          // rules that are remembered to have led to a message
 )
 
 // guard stops a rule that goes round in circles.
@@ -22,6 +25,15 @@ type guard struct {
 	paused core.Sentence // why it was stopped; Format is "" where it was not
 	deeds  []deed        // the latest, oldest first, at most floodActs
 	bounce int           // acts in a row that look like an answer to their own effect
+	// Whether they are, or something just blinks, only a try can tell: kept is an
+	// act that is held back until tryAt. If nothing comes until then, it is done;
+	// and if an answer comes to that, it is a circle.
+	kept   *attempt
+	tryAt  time.Time
+	trying bool // kept was done, and until tryAt an answer to it may come
+
+	worked   time.Duration // since workFrom
+	workFrom time.Time
 }
 
 // deed is an act that was done.
@@ -35,6 +47,12 @@ type deed struct {
 // title names rules.
 func (r *run) stop(a *attempt, title func(topic.ID) string) bool {
 	now := r.clock.now
+	if a == r.kept {
+		r.kept, r.trying, r.tryAt = nil, true, now.Add(bounceWithin)
+		r.deeds[len(r.deeds)-1].at = now
+		return false
+	}
+	r.kept = nil // this one is newer
 	if i := slices.Index(a.chain, r.rule.ID); i >= 0 {
 		names := make([]string, 0, len(a.chain)+1)
 		for _, id := range append(slices.Clip(a.chain[i:]), r.rule.ID) {
@@ -53,18 +71,52 @@ func (r *run) stop(a *attempt, title func(topic.ID) string) bool {
 	}
 	r.bounce++
 	if a.cause.Topic == "" || n < 2 || r.deeds[n-1].from != p.from || a.cause.At.Sub(r.deeds[n-1].at) > bounceWithin || r.deeds[n-2].value != p.value {
-		r.bounce = 0
+		r.bounce = min(r.bounce, 0)
 	}
-	if r.bounce >= bounces {
+	if r.trying && now.Before(r.tryAt) && r.bounce > 0 {
 		r.paused = core.Say("These topics set each other off without end: {loop}. Something answers what {rule} sets, and {rule} answers back. Break the circle, then let it go on.",
 			"loop", r.circle(p), "rule", r.rule.Title())
 		return true
 	}
+	r.trying = false
 	if n == floodActs {
 		r.deeds = slices.Delete(r.deeds, 0, 1)
 	}
 	r.deeds = append(r.deeds, p)
+	if r.bounce >= bounces {
+		r.kept, r.tryAt = a, now.Add(bounceWithin)
+		return true
+	}
 	return false
+}
+
+// work notes how long the rule took to look, while all others waited.
+func (r *run) work(took time.Duration) {
+	if now := r.clock.now; now.Sub(r.workFrom).Abs() >= workWithin {
+		r.worked, r.workFrom = 0, now
+	}
+	if r.worked += took; r.worked > maxWork && r.paused.Format == "" {
+		r.paused = core.Say("{rule} takes so long to work out that other rules wait for it. Make its expressions shorter, or what it reads smaller, then let it go on.", "rule", r.rule.Title())
+	}
+}
+
+// came hears that n made the rule look. Where it waits for an answer from there
+// to an act that it holds back, this is none: nothing goes round.
+func (g *guard) came(n topic.Name, now time.Time) {
+	if g.kept != nil && g.deeds[len(g.deeds)-1].from == n {
+		g.bounce, g.tryAt = -trusted, now
+	}
+}
+
+// try returns the act that was held back until now, or nil.
+func (g *guard) try(now time.Time) *attempt {
+	if g.kept == nil || now.Before(g.tryAt) {
+		return nil
+	}
+	for i := range g.kept.sends {
+		g.kept.sends[i].At = now
+	}
+	return g.kept
 }
 
 // circle names the topics that take part, as far as they were seen.

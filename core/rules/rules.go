@@ -8,6 +8,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,8 @@ const (
 	maxQueue   = 2048 // messages that wait to be looked at
 	maxFirings = 1000 // that a dry run tells
 	maxPast    = 24 * time.Hour
+	dryWithin  = 10 * time.Second // that a dry run may take
+	tellLost   = 10 * time.Minute // that messages were left out
 	lookAgain  = 30 * time.Second // at the latest: the clock of the PC may be set
 )
 
@@ -33,6 +36,8 @@ const (
 type Config struct {
 	// Publish publishes m as m.From. The broker checks what that account may do.
 	Publish func(ctx context.Context, m core.Message) error
+	// MayRead reports whether an account may read a topic now; nil is always.
+	MayRead func(core.AccountID, topic.Name) bool
 	// Topic returns what was designed about a topic.
 	Topic func(topic.Name) (core.Topic, bool)
 	// Value returns the newest that is known of a topic.
@@ -54,8 +59,8 @@ type Service struct {
 	wake  chan struct{} // holds at most one token
 	index atomic.Pointer[map[topic.Name]*watched]
 
-	// mu comes before queueing. What is called in Config except Publish, Past and
-	// Fired is called with it held.
+	// mu comes before queueing. What is called in Config except Publish, MayRead,
+	// Past and Fired is called with it held.
 	mu    sync.Mutex
 	rules []*entry  // guarded by mu, in order of ID
 	next  time.Time // guarded by mu; when some rule is due, or before; zero is never
@@ -71,6 +76,7 @@ type Service struct {
 type watched struct {
 	runs    []*run
 	dropped atomic.Uint64 // messages that the queue had no room for
+	lost    atomic.Int64  // when the latest was, in seconds since 1970
 }
 
 // arrival is a message that waits.
@@ -136,6 +142,7 @@ func (s *Service) Set(rules []*core.Rule) {
 				w = &watched{}
 				if b := before[in.topic]; b != nil {
 					w.dropped.Store(b.dropped.Load())
+					w.lost.Store(b.lost.Load())
 				}
 				reads[in.topic] = w
 			}
@@ -261,6 +268,7 @@ func (s *Service) Observe(m core.Message) {
 	if s.n == maxQueue { // the newest values are worth more than the oldest
 		if w := (*s.index.Load())[s.queue[s.first].m.Topic]; w != nil {
 			w.dropped.Add(1)
+			w.lost.Store(s.cfg.Now().Unix())
 		}
 		s.first, s.n = (s.first+1)%maxQueue, s.n-1
 	}
@@ -321,11 +329,12 @@ func (s *Service) arrived(ctx context.Context, a arrival) {
 	var jobs []job
 	if w := (*s.index.Load())[a.m.Topic]; w != nil {
 		for _, r := range w.runs {
-			unfit := r.unfit.Format
+			unfit, paused, began := r.unfit.Format, r.paused.Format, time.Now()
 			if t := r.take(a.m, a.chain, now); t != nil {
 				jobs = append(jobs, job{r, t})
 			}
-			if r.unfit.Format != unfit {
+			r.work(time.Since(began))
+			if r.unfit.Format != unfit || r.paused.Format != paused {
 				s.cfg.Feed.Tell(core.RulesChanged)
 			}
 			s.next = earlier(s.next, r.due())
@@ -357,12 +366,14 @@ func (s *Service) tell(ctx context.Context) time.Duration {
 				continue
 			}
 			if back {
-				e.run.seen = now.Round(0)
+				e.run.setBack(now)
 			}
 			if due := e.run.due(); !due.IsZero() && !now.Before(due) {
+				began := time.Now()
 				if t := e.run.wake(now); t != nil {
 					jobs = append(jobs, job{e.run, t})
 				}
+				e.run.work(time.Since(began))
 			}
 			s.next = earlier(s.next, e.run.due())
 		}
@@ -378,6 +389,7 @@ func (s *Service) do(ctx context.Context, jobs []job) {
 		s.mu.Lock()
 		e := s.entry(j.run.rule.ID)
 		if e == nil || e.run != j.run || j.run.stop(j.attempt, s.title) {
+			s.next = earlier(s.next, j.run.due())
 			s.mu.Unlock()
 			continue
 		}
@@ -397,15 +409,15 @@ func (s *Service) publish(ctx context.Context, e *entry, j job) {
 	s.queueing.Lock()
 	s.carried[rule.ID] = carried{rule.Account, chain}
 	s.queueing.Unlock()
-	var problem core.Sentence
+	problem := s.unreadable(j.run)
 	done := 0
-	for ; done < len(j.sends); done++ {
+	for ; problem.Format == "" && done < len(j.sends); done++ {
 		if err := s.cfg.Publish(ctx, j.sends[done]); err != nil {
 			problem = s.refused(rule, j.sends[done].Topic, err)
 			break
 		}
 	}
-	f := core.Firing{At: j.sends[0].At, Rule: rule.ID, Cause: j.cause, Chain: j.chain, Why: j.why, Sent: j.sends[:done]}
+	f := core.Firing{At: j.sends[0].At, Rule: rule.ID, Cause: j.cause, Chain: j.chain, Why: j.why, Reads: j.run.reads(), Sent: j.sends[:done]}
 	s.mu.Lock()
 	e.problem = problem
 	for i, m := range f.Sent {
@@ -419,6 +431,18 @@ func (s *Service) publish(ctx context.Context, e *entry, j job) {
 	if done > 0 {
 		s.cfg.Fired(f)
 	}
+}
+
+// unreadable tells that somebody may not read any more what their rule reads: what
+// it publishes would tell.
+func (s *Service) unreadable(r *run) core.Sentence {
+	for _, n := range r.reads() {
+		if s.cfg.MayRead != nil && !s.cfg.MayRead(r.rule.Account, n) {
+			return core.Say("{rule} reads as {who}, who may not read {topic}. Give {who} a grant, or let somebody save the rule who may.",
+				"rule", r.rule.Title(), "who", s.cfg.Title(r.rule.Account), "topic", n)
+		}
+	}
+	return core.Sentence{}
 }
 
 // refused tells that a rule could not publish.
@@ -452,7 +476,7 @@ func (s *Service) title(id topic.ID) string {
 func (s *Service) States() []core.RuleState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	reads := *s.index.Load()
+	reads, now := *s.index.Load(), s.cfg.Now()
 	states := make([]core.RuleState, len(s.rules))
 	for i, e := range s.rules {
 		st := core.RuleState{ID: e.rule.ID, Acts: e.acts, Last: e.last, Problem: e.problem}
@@ -465,7 +489,8 @@ func (s *Service) States() []core.RuleState {
 				st.Problem = r.unfit
 			}
 			for _, in := range r.ins {
-				if n := reads[in.topic].dropped.Load(); n > 0 && st.Problem.Format == "" {
+				w := reads[in.topic]
+				if n := w.dropped.Load(); n > 0 && now.Unix()-w.lost.Load() < int64(tellLost/time.Second) && st.Problem.Format == "" {
 					st.Problem = core.Say("{topic} is published to faster than rules can look; {n} messages were left out. Publish it only when it changes.", "topic", in.topic, "n", n)
 				}
 			}
@@ -486,11 +511,6 @@ func (s *Service) Resume(id topic.ID) error {
 	}
 	if e.run != nil && e.run.paused.Format != "" {
 		e.run.guard = guard{}
-		for _, in := range e.run.ins {
-			if w := (*s.index.Load())[in.topic]; w != nil {
-				w.dropped.Store(0)
-			}
-		}
 		s.next = earlier(s.next, e.run.due())
 		s.awake()
 		s.cfg.Feed.Tell(core.RulesChanged)
@@ -508,23 +528,23 @@ func (s *Service) DryRun(ctx context.Context, r core.Rule, from, to time.Time) (
 	if to.Before(from) || to.Sub(from) > maxPast {
 		return nil, core.Fail(core.ErrInvalid, "A dry run is over at most {max}, from the past to the present.", "max", span(maxPast))
 	}
-	names := map[topic.Name]bool{}
-	for _, in := range p.inputs {
-		names[in.topic] = true
-	}
+	topics := p.reads()
 	for _, a := range p.acts {
-		names[a.design.Name], names[a.target()] = true, true
-	}
-	var topics []topic.Name
-	for n := range names {
-		topics = append(topics, n)
+		topics = append(topics, a.design.Name, a.target())
 	}
 	slices.Sort(topics)
-	past, err := s.cfg.Past(ctx, topics, from, to)
-	if err != nil {
-		return nil, err
+	topics = slices.Compact(topics)
+	within, cancel := context.WithTimeout(ctx, dryWithin)
+	defer cancel()
+	past, err := s.cfg.Past(within, topics, from.Add(-maxPast), to) // what came before is what it knew
+	var firings []core.Firing
+	if err == nil {
+		firings, err = p.rehearse(within, past, from, to)
 	}
-	return p.rehearse(ctx, past, from, to)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return nil, core.Fail(core.ErrInvalid, "A dry run of {rule} takes too long. Choose a shorter time, or make its expressions shorter.", "rule", r.Title())
+	}
+	return firings, err
 }
 
 // rehearse runs p over messages of the past.
@@ -542,7 +562,7 @@ func (p *program) rehearse(ctx context.Context, past []core.Message, from, to ti
 		for i, m := range a.sends {
 			r.sent[a.acts[i]], newest[m.Topic] = m, m
 		}
-		firings = append(firings, core.Firing{At: r.clock.now, Rule: p.rule.ID, Cause: a.cause, Chain: a.chain, Why: a.why, Sent: a.sends})
+		firings = append(firings, core.Firing{At: r.clock.now, Rule: p.rule.ID, Cause: a.cause, Chain: a.chain, Why: a.why, Reads: p.reads(), Sent: a.sends})
 	}
 	until := func(t time.Time) error {
 		for len(firings) < maxFirings {
@@ -557,12 +577,22 @@ func (p *program) rehearse(ctx context.Context, past []core.Message, from, to ti
 		}
 		return nil
 	}
+	known := 0
+	for ; known < len(past) && past[known].At.Before(from); known++ {
+		m := past[known]
+		newest[m.Topic] = m
+		for _, in := range r.ins {
+			if in.topic == m.Topic {
+				r.seed(in, m)
+			}
+		}
+	}
 	r.start(from)
-	for _, m := range past {
-		if m.Client == client(p.rule.ID) || m.At.Before(from) || m.At.After(to) {
+	for _, m := range past[known:] {
+		if m.Client == client(p.rule.ID) || m.At.After(to) {
 			continue // what it did itself it does anew
 		}
-		if err := until(m.At); err != nil {
+		if err := cmp.Or(ctx.Err(), until(m.At)); err != nil {
 			return nil, err
 		}
 		if len(firings) >= maxFirings {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,7 +84,7 @@ func (l *lab) publish(_ context.Context, m core.Message) error {
 		}
 		l.log = append(l.log, string(m.Topic)+" "+string(m.Payload))
 	}
-	m.At = time.Now()
+	m.At = l.s.cfg.Now()
 	l.newest[m.Topic] = m
 	l.all = append(l.all, m)
 	answer := l.answer[m.Topic]
@@ -525,6 +526,29 @@ func TestClockIsSet(t *testing.T) {
 	})
 }
 
+// TestSentBeforeClockWasSetBack wants a rule to see that somebody changed what it
+// set, though that was at an earlier time.
+func TestSentBeforeClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, boolean("out"))
+		var off atomic.Int64
+		l.s.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(off.Load())).Round(0) }
+		l.set(core.Rule{ID: "r", When: []core.Trigger{{Kind: core.OnEvery, Every: time.Minute}}, Then: []core.Act{{Topic: "out", Value: "true"}}})
+		l.run(func() {
+			wait(time.Minute)
+			l.want("at first", "out true")
+			off.Store(-int64(30 * time.Second))
+			wait(time.Minute)
+			l.want("it has that value", "")
+			off.Store(-int64(2 * time.Hour))
+			wait(2 * lookAgain)
+			l.say("out", "false")
+			wait(2*time.Hour + time.Minute)
+			l.want("two hours later", "out true")
+		})
+	})
+}
+
 func TestWritable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lamp := boolean("lamp", "On", "Off")
@@ -659,8 +683,8 @@ func TestLoop(t *testing.T) {
 						want, published = "Rule 0 → Rule 1 → Rule 2 → Rule 0", "t1 1, t2 2, t0 3"
 					}
 					l.want("once round", published)
-					if f := l.firings[n-1]; len(f.Chain) != n-1 || f.Chain[0] != "r0" {
-						t.Errorf("the last firing has the chain %v", f.Chain)
+					if f := l.firings[n-1]; len(f.Chain) != n-1 || f.Chain[0] != "r0" || len(f.Reads) != 1 || f.Reads[0] != topic.Name(fmt.Sprint("t", n-1)) {
+						t.Errorf("the last firing has the chain %v and reads %v", f.Chain, f.Reads)
 					}
 					if p := l.state("r0").Paused.String(); !strings.Contains(p, want) {
 						t.Errorf("paused because %q, want %q in it", p, want)
@@ -716,7 +740,7 @@ func TestCircleThroughKit(t *testing.T) {
 		lag  time.Duration
 		want string
 	}{
-		{"at once", 20 * time.Millisecond, "acted more than 30 times within 10s: state → lamp → state"},
+		{"at once", 20 * time.Millisecond, "set each other off without end: state → lamp → state"},
 		{"slowly", time.Second, "set each other off without end: state → lamp → state"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -734,6 +758,108 @@ func TestCircleThroughKit(t *testing.T) {
 					}
 					if got := strings.Count(l.said(), "lamp"); got > 100 {
 						t.Errorf("it acted %d times", got)
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestCounterThroughKit wants a circle found whose values never come again.
+func TestCounterThroughKit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, numeral("lamp"), numeral("state"))
+		r := follow("r", "state", "lamp")
+		r.Then[0].Value = "x + 1"
+		l.set(r)
+		l.answer["lamp"] = func(v string) { time.AfterFunc(20*time.Millisecond, func() { l.say2("state", v) }) }
+		l.run(func() {
+			l.say("state", "1")
+			wait(time.Minute)
+			if p := l.state("r").Paused.String(); !strings.Contains(p, "acted more than 200 times within 10s: state → lamp → state") {
+				t.Errorf("paused because %q", p)
+			}
+			if got := strings.Count(l.said(), "lamp"); got != 200 {
+				t.Errorf("it acted %d times", got)
+			}
+		})
+	})
+}
+
+// TestNoCircle wants what is no circle to be left alone: a kit that blinks by
+// itself, and a slider that somebody moves.
+func TestNoCircle(t *testing.T) {
+	for _, every := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, time.Second, 1900 * time.Millisecond} {
+		for what, design := range map[string]func(topic.Name) core.Topic{"blinks": func(n topic.Name) core.Topic { return boolean(n) }, "slides": numeral} {
+			t.Run(fmt.Sprint(what, every), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l := newLab(t, design("in"), design("out"))
+					l.set(follow("r", "in", "out"))
+					l.run(func() {
+						const n = 700
+						for i := range n {
+							v := strconv.Itoa(i % 100)
+							if what == "blinks" {
+								v = strconv.FormatBool(i%2 == 0)
+							}
+							l.say("in", v)
+							time.Sleep(every)
+						}
+						st := l.state("r")
+						if st.Paused.Format != "" {
+							t.Errorf("paused: %s", st.Paused)
+						}
+						if st.Acts < n-20 {
+							t.Errorf("it acted %d times of %d", st.Acts, n)
+						}
+						in, _ := l.value("in")
+						if out, _ := l.value("out"); (string(out.Payload) == "true") != (string(in.Payload) == "true") {
+							t.Errorf("in is %s, and out %s", in.Payload, out.Payload)
+						}
+					})
+				})
+			})
+		}
+	}
+}
+
+// TestLateAct wants an act that is held back to see whether it is part of a circle
+// to be done, or given up where it is out of date.
+func TestLateAct(t *testing.T) {
+	for _, c := range []struct {
+		what, other, want string
+	}{
+		{"nothing else comes", "", "out true"},
+		{"another input changes the answer", "false", ""},
+		{"another input comes", "true", "out true"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(t, boolean("in"), boolean("may"), boolean("out"))
+				r := follow("r", "in", "out")
+				r.Inputs = append(r.Inputs, core.Input{Name: "y", Topic: "may"})
+				r.Then[0].Value = "x && y"
+				l.set(r)
+				l.run(func() {
+					l.say("may", "true")
+					i := 0
+					held := func() bool { l.s.mu.Lock(); defer l.s.mu.Unlock(); return l.s.rules[0].run.kept != nil }
+					for ; !held() && i < 100; i++ {
+						l.said()
+						l.say("in", strconv.FormatBool(i%2 == 0))
+					}
+					if i%2 == 0 {
+						t.Fatalf("held back after %d", i) // what it holds back is true
+					}
+					l.want("held back", "")
+					if c.other != "" {
+						l.say("may", c.other)
+					}
+					wait(bounceWithin)
+					l.want("then", c.want)
+					wait(time.Minute)
+					if p := l.state("r").Paused; p.Format != "" {
+						t.Errorf("paused: %s", p)
 					}
 				})
 			})
@@ -799,6 +925,38 @@ func TestRefused(t *testing.T) {
 }
 
 // TestSet wants an edit to leave other rules alone, and what is known of topics.
+// TestMayNotRead wants a rule to tell nothing that its owner may not read any more.
+func TestMayNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, boolean("a"), boolean("b"), boolean("out"))
+		var revoked atomic.Bool
+		l.s.cfg.MayRead = func(id core.AccountID, n topic.Name) bool { return id == 3 && (n != "b" || !revoked.Load()) }
+		r := follow("r", "a", "out")
+		r.Account, r.Inputs = 3, append(r.Inputs, core.Input{Name: "y", Topic: "b"})
+		l.set(r)
+		l.run(func() {
+			l.say("a", "true")
+			l.want("it may", "out true")
+			revoked.Store(true)
+			l.say("a", "false")
+			l.want("it may not", "")
+			if p := l.state("r").Problem.String(); p != "r reads as account 3, who may not read b. Give account 3 a grant, or let somebody save the rule who may." {
+				t.Errorf("told %q", p)
+			}
+			if n := len(l.firings); n != 1 {
+				t.Errorf("it is told to have acted %d times", n)
+			}
+			revoked.Store(false)
+			l.say("a", "true")
+			l.say("a", "false")
+			l.want("again", "out false")
+			if p := l.state("r").Problem; p.Format != "" {
+				t.Errorf("still told: %s", p)
+			}
+		})
+	})
+}
+
 func TestSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, home()...)
@@ -896,6 +1054,61 @@ func TestDryRun(t *testing.T) {
 	})
 }
 
+// TestDryRunKnowsBefore wants a dry run to begin with what was known then.
+func TestDryRunKnowsBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, home()...)
+		l.say("button", "turn on")
+		l.say("button", "turn off")
+		l.say("light", "On")
+		time.Sleep(30 * time.Minute)
+		from := time.Now()
+		time.Sleep(time.Minute)
+		l.say("brightness", "20") // dark, but it was turned off long ago, and nobody is there
+		time.Sleep(time.Minute)
+		l.say("presence", "true")
+		fs, err := l.s.DryRun(context.Background(), choiceRule(), from, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range fs {
+			got = append(got, fmt.Sprintf("%s %s %s", f.At.Sub(from), f.Sent[0].Payload, f.Why))
+		}
+		want := []string{"0s Off button = turn off, presence = –", "2m0s On brightness = 20 %, button = turn off (32m), presence = true"}
+		if !slices.Equal(got, want) {
+			t.Errorf("a dry run tells\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestDryRunTakesTooLong wants a dry run to end that would take for ever.
+func TestDryRunTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, boolean("a"), boolean("b"))
+		past := l.s.cfg.Past
+		slow := time.Duration(0)
+		l.s.cfg.Past = func(ctx context.Context, n []topic.Name, from, to time.Time) ([]core.Message, error) {
+			time.Sleep(slow)
+			return past(ctx, n, from, to)
+		}
+		l.say("a", "true")
+		from := time.Now()
+		if fs, err := l.s.DryRun(t.Context(), follow("r", "a", "b"), from, from.Add(time.Hour)); err != nil || len(fs) != 1 {
+			t.Errorf("%v %v", fs, err)
+		}
+		slow = dryWithin + time.Second
+		if _, err := l.s.DryRun(t.Context(), follow("r", "a", "b"), from, from.Add(time.Hour)); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "takes too long") {
+			t.Errorf("too slow: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := l.s.DryRun(ctx, follow("r", "a", "b"), from, from.Add(time.Hour)); !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: %v", err)
+		}
+	})
+}
+
 // TestNobodyWaits wants publishers and the window not to wait for a rule whose
 // publishing takes long.
 func TestNobodyWaits(t *testing.T) {
@@ -988,10 +1201,56 @@ func TestOverflow(t *testing.T) {
 			t.Errorf("told %q", p)
 		}
 		l.s.Observe(core.Message{Topic: "in", Payload: []byte("12345")})
+		time.Sleep(tellLost + time.Second)
+		if p := l.state("r").Problem; p.Format != "" {
+			t.Errorf("long after: %s", p)
+		}
 		l.run(func() {})
 		if v := l.s.rules[0].run.ins[0].value; v != 12345.0 {
 			t.Errorf("the newest value is %v", v)
 		}
+	})
+}
+
+// TestSlowRule wants a rule that takes the time of all others to be stopped: what
+// may be written can take a second to work out.
+func TestSlowRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, boolean("a"), boolean("b"), boolean("c"), boolean("d"))
+		slow, other := follow("slow", "a", "b"), follow("other", "c", "d")
+		l.set(other, slow)
+		value := l.s.cfg.Value
+		l.s.cfg.Value = func(n topic.Name) (core.Message, bool) {
+			if n == "b" {
+				time.Sleep(100 * time.Millisecond) // as if expressions took that long
+			}
+			return value(n)
+		}
+		for _, e := range l.s.rules {
+			e.run.known = l.s.cfg.Value
+		}
+		l.run(func() {
+			for i := range 12 { // seldom: it may
+				l.say("a", strconv.FormatBool(i%2 == 0))
+				wait(5 * time.Second)
+			}
+			if p := l.state("slow").Paused; p.Format != "" {
+				t.Errorf("paused: %s", p)
+			}
+			for i := range 12 {
+				l.say("a", strconv.FormatBool(i%2 == 0))
+				wait(time.Second / 2)
+			}
+			if p := l.state("slow").Paused.String(); !strings.Contains(p, "slow takes so long") {
+				t.Errorf("paused because %q", p)
+			}
+			l.said()
+			l.say("c", "true")
+			l.want("the other goes on", "d true")
+			if err := l.s.Resume("slow"); err != nil || l.state("slow").Paused.Format != "" {
+				t.Error("it does not go on", err)
+			}
+		})
 	})
 }
 

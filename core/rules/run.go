@@ -94,6 +94,17 @@ func (r *run) seed(in *input, m core.Message) {
 	}
 }
 
+// setBack hears that somebody set the clock back to now: what it sent is not from
+// the future, or nothing that comes were newer.
+func (r *run) setBack(now time.Time) {
+	r.seen = now.Round(0)
+	for i := range r.sent {
+		if r.sent[i].At.After(now) || r.sent[i].At.Round(0).After(now.Round(0)) {
+			r.sent[i].At = now
+		}
+	}
+}
+
 // due is when the rule must be told the time again; zero is never.
 func (r *run) due() time.Time {
 	if r.paused.Format != "" {
@@ -105,6 +116,9 @@ func (r *run) due() time.Time {
 	}
 	if r.missed {
 		at = earlier(at, r.restAt)
+	}
+	if r.kept != nil {
+		at = earlier(at, r.tryAt)
 	}
 	for _, t := range r.rule.When {
 		if t.Kind == core.OnTime {
@@ -171,6 +185,7 @@ func (r *run) take(m core.Message, chain []topic.ID, now time.Time) *attempt {
 	switch {
 	case r.paused.Format != "":
 	case triggers:
+		r.came(m.Topic, now)
 		if r.holdAt.IsZero() {
 			r.cause, r.chain = m, chain
 		}
@@ -199,6 +214,9 @@ func (r *run) wake(now time.Time) *attempt {
 	r.clock.now = now
 	if r.paused.Format != "" {
 		return nil
+	}
+	if a := r.try(now); a != nil {
+		return a
 	}
 	event := false
 	if !r.quietAt.IsZero() && !now.Before(r.quietAt) {
@@ -327,6 +345,9 @@ func (r *run) act() *attempt {
 			continue
 		}
 		answers[i] = v
+		if r.answers != nil && !same(r.answers[i], v) {
+			r.kept = nil // what is held back is out of date
+		}
 		if r.steady && r.rule.For == 0 && r.answers != nil && same(r.answers[i], v) {
 			continue
 		}
@@ -431,6 +452,15 @@ func (p *program) formulas() []*formula {
 		fs = append(fs, a.value)
 	}
 	return fs
+}
+
+// reads are the topics of the inputs.
+func (p *program) reads() []topic.Name {
+	names := make([]topic.Name, len(p.inputs))
+	for i, in := range p.inputs {
+		names[i] = in.topic
+	}
+	return names
 }
 
 // client is the client identifier that the messages of a rule carry.

@@ -188,10 +188,13 @@ func (p *port) accept(payload string) bool {
 	if len(payload) > maxValue {
 		return false
 	}
-	payload = strings.Trim(payload, " \t\r\n")
+	payload = strings.Trim(payload, " \t\n\v\f\r") // other spaces are letters to a board
 	switch p.kind {
 	case core.Boolean:
 		on, ok := core.Topic{Options: []string{p.yes, p.no}}.Truth(payload)
+		if plain := fold(payload); ok && strings.ContainsFunc(plain, func(r rune) bool { return r > 0x7f }) {
+			ok = plain == fold(p.yes) || plain == fold(p.no)
+		}
 		if ok {
 			p.known, p.on = true, on
 		}
@@ -201,7 +204,10 @@ func (p *port) accept(payload string) bool {
 		if ok = ok && (p.job == input || v >= p.min && v <= p.max); !ok {
 			return false
 		}
-		if p.job == input { // what others measure is nobody's to round
+		if p.job == input { // what others measure is nobody's to round; a board has thousandths
+			if i := strings.IndexByte(payload, '.'); i >= 0 && len(payload) > i+4 {
+				v, _ = number(payload[:i+4])
+			}
 			p.known, p.num = true, v
 		} else {
 			p.set(v)
@@ -220,6 +226,16 @@ func (p *port) accept(payload string) bool {
 	}
 	p.known, p.text = true, payload
 	return true
+}
+
+// fold makes capitals small as the firmware does, which knows those of ASCII.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, s)
 }
 
 // number reads a decimal number as the firmware does: digits, one point, a sign.

@@ -292,7 +292,7 @@ func sameByChance(t *testing.T, program string) {
 			line("port light publish", pick("light", "b/light writable", "a/kit/light retain"), pick("", "words On|Off"))
 		} else {
 			if shared := pick("", "state "); shared != "" { // one topic has one design
-				shared += strings.Join([]string{pick("", "writable"), pick("", "retain"), pick("", "words Ein|Aus", "words off|on")}, " ")
+				shared += strings.Join([]string{pick("", "writable"), pick("", "retain"), pick("", "words Ein|Aus", "words off|on", "words Allumé|Éteint")}, " ")
 				line("port button publish", shared)
 				line("port led subscribe", shared)
 			} else {
@@ -313,7 +313,7 @@ func sameByChance(t *testing.T, program string) {
 			default:
 				number := fmt.Sprint(random.IntN(140)-20, pick("", "", ".5", ".", ".9999", "%", "e1"))
 				message := strings.TrimSuffix("> "+pick("a/brightness", "button", "presence", "state", "a/kit/led/set", "a/kit/led", "x")+" "+
-					pick(number, number, "turn on", "TURN OFF", " true", "false ", "On", "off", "1", "0", "Yes", "closed", "Ein", "Aus", "ein ", "\tan", "", "-", "+.", "\x01\xff", strings.Repeat("9", 70)), "\n")
+					pick(number, number, "turn on", "TURN OFF", " true", "false ", "On", "off", "1", "0", "Yes", "closed", "Ein", "Aus", "ein ", "\tan", "\von\f", "\v30", "\u00a0on", "30\u00a0", "K", "oN", "ALLUMÉ", "Allumé", "ALLUMé", "éteint", "ÉTEINT", "59.99999999999999999999999999", "-0", "", "-", "+.", "\x01\xff", strings.Repeat("9", 70)), "\n")
 				if role == "choice" || random.IntN(3) == 0 {
 					line(message)
 					continue

@@ -107,10 +107,13 @@ func (t *loadTest) refuse(err error) {
 	}
 }
 
-func loadAccount(i int) topic.ID { return topic.ID(fmt.Sprintf("load-%d", i+1)) }
+// LoadAccount is the account of the kit i of a load test, from 0.
+func LoadAccount(i int) topic.ID { return topic.ID(fmt.Sprintf("load-%d", i+1)) }
 
-// beat is the topic of a kit of the test.
-func beat(i int) string { return fmt.Sprintf("load/%s/beat", loadAccount(i)) }
+// LoadTopic is what it publishes to and reads.
+func LoadTopic(i int) topic.Name { return topic.Name("load/" + LoadAccount(i) + "/beat") }
+
+func beat(i int) string { return string(LoadTopic(i)) }
 
 func (t *loadTest) connect(ctx context.Context, i int) (mqtt.Client, error) {
 	select {
@@ -121,11 +124,11 @@ func (t *loadTest) connect(ctx context.Context, i int) (mqtt.Client, error) {
 	defer func() { <-t.turns }()
 	lend, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	secret, err := t.cfg.Lend(lend, loadAccount(i))
+	secret, err := t.cfg.Lend(lend, LoadAccount(i))
 	if err != nil {
 		return nil, err
 	}
-	o := mqtt.NewClientOptions().AddBroker("tcp://" + t.cfg.Address()).SetClientID(clientID(loadAccount(i))).SetUsername(string(loadAccount(i))).SetPassword(secret).
+	o := mqtt.NewClientOptions().AddBroker("tcp://" + t.cfg.Address()).SetClientID(clientID(LoadAccount(i))).SetUsername(string(LoadAccount(i))).SetPassword(secret).
 		SetProtocolVersion(4).SetAutoReconnect(false).SetConnectTimeout(dialWithin).SetWriteTimeout(writeWithin)
 	c := mqtt.NewClient(o)
 	k := c.Connect()
@@ -137,7 +140,7 @@ func (t *loadTest) connect(ctx context.Context, i int) (mqtt.Client, error) {
 	if !k.WaitTimeout(answerWithin) {
 		err = context.DeadlineExceeded
 	} else if err = k.Error(); err == nil && k.(*mqtt.SubscribeToken).Result()[beat(i)] >= 0x80 {
-		err = core.Fail(core.ErrDenied, "{account} may not read {topic}.", "account", loadAccount(i), "topic", beat(i))
+		err = core.Fail(core.ErrDenied, "{account} may not read {topic}.", "account", LoadAccount(i), "topic", beat(i))
 	}
 	if err != nil {
 		c.Disconnect(0)

@@ -44,7 +44,7 @@ func (door) Refuse(core.Refusal) {}
 // TestWithBroker has four boards that are real MQTT clients: the board that
 // decides, and then a rule that does the same.
 func TestWithBroker(t *testing.T) {
-	db := openDB(t, t.TempDir())
+	db := openDB(t, newDir(t))
 	defer db.Close()
 	var feed core.Feed
 	log := slog.New(slog.DiscardHandler)
@@ -172,7 +172,7 @@ func BenchmarkObserve(b *testing.B) {
 		change bool
 	}{"undesigned": {"other", true}, "repeat": {"blue/lab/light", false}, "flood": {"blue/lab/light", true}} {
 		b.Run(name, func(b *testing.B) {
-			db := openDB(b, b.TempDir())
+			db := openDB(b, newDir(b))
 			defer db.Close()
 			l := newLab(b, db)
 			now := time.Now()
@@ -190,7 +190,7 @@ func BenchmarkObserve(b *testing.B) {
 		})
 	}
 	b.Run("kept", func(b *testing.B) { // each on a topic of its own, as from a whole school
-		db := openDB(b, b.TempDir())
+		db := openDB(b, newDir(b))
 		defer db.Close()
 		l := newLab(b, db)
 		d := fourBoards()
@@ -222,9 +222,31 @@ func BenchmarkObserve(b *testing.B) {
 	})
 }
 
+// BenchmarkDelivered is what one more reader of a topic costs that is flooded.
+func BenchmarkDelivered(b *testing.B) {
+	db := openDB(b, newDir(b))
+	defer db.Close()
+	l := newLab(b, db)
+	now := time.Now()
+	clients := make([]string, 100)
+	for i := range clients {
+		clients[i] = fmt.Sprint("kit-", i)
+	}
+	b.ReportAllocs()
+	n := uint64(0)
+	for b.Loop() {
+		n++
+		m := core.Message{N: n/100 + 1, Topic: "blue/lab/light", Payload: []byte("On"), From: 1, Client: "kit-1", At: now}
+		if n%100 == 0 {
+			l.Observe(m)
+		}
+		l.Delivered(core.Delivery{N: m.N, Topic: m.Topic, Client: clients[n%100], Account: 1, At: now})
+	}
+}
+
 // BenchmarkWrite is a second's worth of messages that go to the disk.
 func BenchmarkWrite(b *testing.B) {
-	db := openDB(b, b.TempDir())
+	db := openDB(b, newDir(b))
 	defer db.Close()
 	id := int64(0)
 	for b.Loop() {

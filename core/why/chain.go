@@ -73,8 +73,36 @@ type step struct {
 	needs []topic.Name
 }
 
+// messages returns what query selects by the names of now, with those.
 func (q *question) messages(query Query) ([]Message, error) {
-	return q.s.cfg.Store.WhyMessages(q.ctx, query)
+	query.Topics = q.formerly(query.Topics...)
+	rows, err := q.s.cfg.Store.WhyMessages(q.ctx, query)
+	for i := range rows {
+		rows[i].Topic = presently(q.design, rows[i].Topic)
+	}
+	return rows, err
+}
+
+// formerly returns the names and those that they had.
+func (q *question) formerly(names ...topic.Name) (all []topic.Name) {
+	for _, n := range names {
+		all = append(all, formerly(q.design, n)...)
+	}
+	return all
+}
+
+// firings returns what query selects, with the names of now.
+func (q *question) firings(query Firings, limit int) ([]Firing, error) {
+	rows, err := q.s.cfg.Store.WhyFirings(q.ctx, query, limit)
+	for i := range rows {
+		for k := range rows[i].Reads {
+			rows[i].Reads[k] = presently(q.design, rows[i].Reads[k])
+		}
+		for k := range rows[i].Sent {
+			rows[i].Sent[k].Topic = presently(q.design, rows[i].Sent[k].Topic)
+		}
+	}
+	return rows, err
 }
 
 // first returns the first message that query selects, or nil.
@@ -88,10 +116,9 @@ func (q *question) first(query Query) (*Message, error) {
 }
 
 func (q *question) chain(n topic.Name, at time.Time) (core.Chain, error) {
-	names := formerly(q.design, n)
-	effect, err := q.first(Query{Topics: names, To: at, Changed: true})
+	effect, err := q.first(Query{Topics: []topic.Name{n}, To: at, Changed: true})
 	if err == nil && effect == nil { // the change itself is older than what is kept
-		effect, err = q.first(Query{Topics: names, To: at})
+		effect, err = q.first(Query{Topics: []topic.Name{n}, To: at})
 	}
 	if err != nil {
 		return core.Chain{}, err
@@ -186,7 +213,7 @@ func (q *question) cause(m Message) (link, error) {
 
 // firedBy finds the firing of a rule that sent m.
 func (q *question) firedBy(m Message, rule topic.ID) (link, error) {
-	near, err := q.s.cfg.Store.WhyFirings(q.ctx, Firings{Rule: rule, Near: m.ID}, nearFirings)
+	near, err := q.firings(Firings{Rule: rule, Near: m.ID}, nearFirings)
 	if err != nil {
 		return link{}, err
 	}
@@ -256,7 +283,7 @@ func (q *question) decided(m Message, p *core.Place) (link, error) {
 		if n == m.Topic {
 			continue
 		}
-		rows, err := q.messages(Query{Topics: formerly(q.design, n), Before: m.ID, Limit: maxBack})
+		rows, err := q.messages(Query{Topics: []topic.Name{n}, Before: m.ID, Limit: maxBack})
 		if err != nil {
 			return link{}, err
 		}
@@ -327,7 +354,7 @@ func (q *question) effects(m Message) ([]step, error) {
 		return nil, err
 	}
 	all := q.deliveries(m, got)
-	firings, err := q.s.cfg.Store.WhyFirings(q.ctx, Firings{Cause: m.ID}, maxEffects)
+	firings, err := q.firings(Firings{Cause: m.ID}, maxEffects)
 	if err != nil {
 		return nil, err
 	}
@@ -444,7 +471,7 @@ func (q *question) reactions(m Message, got []Delivery) (all []step, err error) 
 
 // refused returns who was refused to publish there while m was the value.
 func (q *question) refused(m Message) (all []step, err error) {
-	names := []topic.Name{m.Topic, m.Topic + "/set"}
+	names := q.formerly(m.Topic, m.Topic+"/set")
 	to := time.Time{}
 	next, err := q.first(Query{Topics: []topic.Name{m.Topic}, After: m.ID, Changed: true, Oldest: true})
 	if err != nil {
@@ -455,6 +482,7 @@ func (q *question) refused(m Message) (all []step, err error) {
 	}
 	rows, err := q.s.cfg.Store.WhyRefusals(q.ctx, names, m.At, to, 3)
 	for _, r := range rows {
+		r.Topic = presently(q.design, r.Topic)
 		all = append(all, step{core.Step{At: r.At, Kind: core.StepRefused, Topic: r.Topic, Who: q.who(r.Account, r.Client, r.Topic), Say: r.Say}, []topic.Name{r.Topic}})
 	}
 	return all, err

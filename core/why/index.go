@@ -79,8 +79,10 @@ type track struct {
 	holding bool // it is in Service.holding
 	kept    [recent]keptMessage
 	next    int // in kept
-	// waiting are deliveries of messages that are not in kept, perhaps not yet.
+	// waiting are deliveries of messages that are not in kept, perhaps not yet: a
+	// ring of at most maxFanout.
 	waiting []core.Delivery
+	oldest  int // in waiting, once it is full
 }
 
 type keptMessage struct {
@@ -191,6 +193,16 @@ func formerly(d *core.Design, n topic.Name) []topic.Name {
 		}
 	}
 	return all
+}
+
+// presently returns what n is called now.
+func presently(d *core.Design, n topic.Name) topic.Name {
+	for _, r := range d.Renamed {
+		if core.Within(n, r.Old) {
+			n = r.New + n[len(r.Old):]
+		}
+	}
+	return n
 }
 
 // digestOf tells payloads apart. That two have the same is possible on purpose

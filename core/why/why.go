@@ -230,13 +230,12 @@ func (s *Service) keep(t *track, m Message) {
 	k := &t.kept[t.next]
 	*k = keptMessage{n: uint64(m.ID - s.base)}
 	t.next = (t.next + 1) % recent
-	t.waiting = slices.DeleteFunc(t.waiting, func(d core.Delivery) bool {
-		if d.N != k.n {
-			return false
+	for i := range t.waiting {
+		if w := &t.waiting[i]; w.N == k.n {
+			s.deliver(k, *w)
+			*w = core.Delivery{}
 		}
-		s.deliver(k, d)
-		return true
-	})
+	}
 }
 
 // deliver queues a delivery of k. s.mu is held, and that of k's track.
@@ -307,10 +306,12 @@ func (s *Service) Delivered(d core.Delivery) {
 		}
 		return
 	}
-	if len(t.waiting) == maxFanout {
-		t.waiting = t.waiting[:copy(t.waiting, t.waiting[1:])]
+	if len(t.waiting) < maxFanout {
+		t.waiting = append(t.waiting, d)
+		return
 	}
-	t.waiting = append(t.waiting, d)
+	t.waiting[t.oldest] = d
+	t.oldest = (t.oldest + 1) % maxFanout
 }
 
 // Fired takes in that a rule acted. It does not wait.
@@ -326,7 +327,7 @@ func (s *Service) Fired(f core.Firing) {
 	if !ok {
 		return
 	}
-	row := Firing{At: f.At, Rule: f.Rule, Why: plain(f.Why)}
+	row := Firing{At: f.At, Rule: f.Rule, Why: plain(f.Why), Reads: f.Reads}
 	if f.Cause.N > 0 {
 		row.Cause = s.base + int64(f.Cause.N)
 		s.force(x, f.Cause)
@@ -338,11 +339,6 @@ func (s *Service) Fired(f core.Firing) {
 			s.force(x, m)
 		}
 		row.Sent = append(row.Sent, sent)
-	}
-	if r := x.design.Rule(f.Rule); r != nil {
-		for _, in := range r.Inputs {
-			row.Reads = append(row.Reads, in.Topic)
-		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

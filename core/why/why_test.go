@@ -1,12 +1,17 @@
 package why_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -74,6 +79,46 @@ type lab struct {
 	logged strings.Builder
 }
 
+// newDir returns a folder with databases that were never used: a copy, because
+// making them takes much longer than any test.
+func newDir(t testing.TB) string {
+	t.Helper()
+	files, err := newFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+var newFiles = sync.OnceValues(func() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "homeroom-why")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	db, err := storage.Open(context.Background(), dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if err == nil && !e.IsDir() {
+			files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, err
+})
+
 func openDB(t testing.TB, dir string) *storage.DB {
 	t.Helper()
 	db, err := storage.Open(t.Context(), dir)
@@ -98,7 +143,7 @@ func newLab(t testing.TB, store why.Store) *lab {
 // bubble runs f with a lab over a real store, in the time of a bubble that begins
 // at a round second.
 func bubble(t *testing.T, f func(t *testing.T, l *lab)) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		db := openDB(t, dir)
 		defer db.Close()
@@ -167,7 +212,13 @@ func (l *lab) fire(rule topic.ID, cause core.Message, n topic.Name, value string
 	sent := l.publish(9, "rule:"+string(rule), n, value)
 	told := sent
 	told.N = 0 // the engine is not told the number
-	l.Fired(core.Firing{At: time.Now(), Rule: rule, Cause: cause, Why: reason, Sent: []core.Message{told}})
+	f := core.Firing{At: time.Now(), Rule: rule, Cause: cause, Why: reason, Sent: []core.Message{told}}
+	if r := l.design.Load().Rule(rule); r != nil {
+		for _, in := range r.Inputs {
+			f.Reads = append(f.Reads, in.Topic)
+		}
+	}
+	l.Fired(f)
 	return sent
 }
 
@@ -590,7 +641,7 @@ func TestNothingKnown(t *testing.T) {
 
 // TestRestart: numbers begin anew with the program, and what was known is known.
 func TestRestart(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		var want string
 		for turn := range 3 {
@@ -761,7 +812,7 @@ func (s *stuck) WriteWhy(ctx context.Context, b why.Batch) error {
 
 // TestDiskFails: nobody waits for it, memory is bounded, and what fits is written later.
 func TestDiskFails(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		db := openDB(t, dir)
 		defer db.Close()
@@ -834,6 +885,83 @@ func TestDesignChanges(t *testing.T) {
 		cancel()
 		<-done
 	})
+}
+
+// TestEditedMeanwhile: a rule that was edited just now may have acted as it was
+// before, and what it read then counts.
+func TestEditedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		dark := l.publish(9, "spy-client", "secret/level", "3141")
+		sent := l.publish(9, "rule:led", "blue/hall/lamp/led/set", "true")
+		f := core.Firing{At: time.Now(), Rule: "led", Cause: dark, Why: core.Say("level is 3141"), Reads: []topic.Name{"secret/level"}, Sent: []core.Message{sent}}
+		d := fourBoards()
+		d.Rules[1] = &core.Rule{ID: "led", Account: 9, Inputs: []core.Input{{Name: "x", Topic: "blue/lab/button"}}}
+		l.design.Store(d)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- l.Run(ctx) }()
+		l.feed.Tell(core.PlanChanged)
+		synctest.Wait()
+		l.Fired(f)
+		c, err := l.Why(t.Context(), "blue/hall/lamp/led/set", time.Time{}, func(n topic.Name) bool { return strings.HasPrefix(string(n), "blue/") })
+		if all := lines(c); err != nil || strings.Contains(all, "3141") || !strings.Contains(all, "something that you may not read") {
+			t.Errorf("told\n%s%v", all, err)
+		}
+		cancel()
+		<-done
+	})
+}
+
+// TestRenamed wants a chain from before a room was renamed to read as if it had
+// always been called so, also by those who may read the new names alone.
+func TestRenamed(t *testing.T) {
+	for what, fire := range map[string]bool{"rule": true, "board": false} {
+		t.Run(what, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *lab) {
+				pressed := l.kit(2, "blue/lab/button", "turn on")
+				l.reach(pressed, 3, false)
+				ms(5)
+				var lit core.Message
+				if fire {
+					lit = l.fire("choice", pressed, "blue/lab/light", "On", core.Say("button = on"))
+				} else {
+					lit = l.kit(3, "blue/lab/light", "On")
+				}
+				l.reach(lit, 1, false)
+				l.Refused(core.Refusal{At: time.Now(), Account: 4, Client: "kit-4", Action: core.Publish, Topic: "blue/lab/light", Say: core.Say("kit-4 may not")})
+				asked := l.kit(9, "blue/hall/lamp/led/set", "true")
+				l.reach(asked, 5, true)
+				l.kit(5, "blue/hall/lamp/led", "true")
+				want := []string{lines(l.why("blue/lab/light")), lines(l.why("blue/lab/button")), lines(l.why("blue/hall/lamp/led"))}
+
+				// A copy, as the plan makes one.
+				text, err := json.Marshal(fourBoards())
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := &core.Design{}
+				if err := json.Unmarshal(bytes.ReplaceAll(text, []byte(`"blue/`), []byte(`"red/`)), d); err != nil {
+					t.Fatal(err)
+				}
+				d.Renamed = []core.Renamed{{Old: "blue", New: "red"}}
+				slices.SortFunc(d.Topics, func(a, b *core.Topic) int { return strings.Compare(string(a.Name), string(b.Name)) })
+				l.design.Store(d)
+				red := func(n topic.Name) bool { return strings.HasPrefix(string(n), "red/") }
+				for i, n := range []topic.Name{"red/lab/light", "red/lab/button", "red/hall/lamp/led"} {
+					c, err := l.Why(t.Context(), n, time.Time{}, red)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := lines(c); got != want[i] {
+						t.Errorf("%s is now\n%swas\n%s", n, got, want[i])
+					}
+					if s := c.Steps[c.Effect]; s.Topic != n {
+						t.Errorf("%s is called %s in its chain", n, s.Topic)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestDayIsOver: what is older than a day goes, by itself.

@@ -73,7 +73,7 @@ type Screen struct {
 }
 
 // New returns the screen.
-func New(b Broker, p People, info core.Info, addresses func() core.Addresses, shell widget.Shell) *Screen {
+func New(b Broker, p People, r Rehearsal, info core.Info, addresses func() core.Addresses, shell widget.Shell) *Screen {
 	s := &Screen{
 		broker: b, people: p, info: info, addresses: addresses, shell: shell,
 		unreached: widget.NewNote("", fw.WarningImportance),
@@ -98,6 +98,7 @@ func New(b Broker, p People, info core.Info, addresses func() core.Addresses, sh
 	left := widget.Wide(372, widget.Scroll(container.NewVBox(
 		widget.Card(lang.L("Connect a kit"), s.connect.box),
 		widget.Card(lang.L("On a phone"), s.phone.box),
+		widget.Card(lang.L("Before class"), newRehearsal(r, shell).box),
 	)))
 	right := container.NewGridWithRows(2,
 		widget.Card(lang.L("Kits and people"), s.clients.stack),

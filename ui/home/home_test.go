@@ -1,6 +1,7 @@
 package home
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -40,6 +41,13 @@ func (r *room) Authorize(_ core.AccountID, _ core.Action, f topic.Filter) (topic
 	return f, core.Fail(core.ErrDenied, "no")
 }
 
+func (r *room) TryKits(_ context.Context, n int) (core.Sentence, error) {
+	if n > 100 {
+		return core.Sentence{}, core.Fail(core.ErrConflict, "Too many.")
+	}
+	return core.Say("{n} kits came.", "n", n), nil
+}
+
 func (r *room) Disconnect(client string) error {
 	if len(r.ended) > 0 {
 		return core.Fail(core.ErrNotFound, "It has gone.")
@@ -66,7 +74,7 @@ func class() *room {
 func open(t *testing.T, r *room, info core.Info, a core.Addresses) (*Screen, *widgettest.Shell) {
 	t.Helper()
 	shell := widgettest.New(t)
-	s := New(r, r, info, func() core.Addresses { return a }, shell)
+	s := New(r, r, r, info, func() core.Addresses { return a }, shell)
 	shell.Win.SetContent(s.Content())
 	shell.Win.Resize(fyne.NewSize(1200, 700))
 	load(t, s)
@@ -172,7 +180,7 @@ func TestNextStep(t *testing.T) {
 	if shell.Gone != "rooms" || s.steps.card.Visible() {
 		t.Errorf("went to %q, card visible is %v", shell.Gone, s.steps.card.Visible())
 	}
-	if again := New(r, r, core.Info{}, func() core.Addresses { return lan }, shell); again.steps.card.Visible() {
+	if again := New(r, r, r, core.Info{}, func() core.Addresses { return lan }, shell); again.steps.card.Visible() {
 		t.Error("the card is there again")
 	}
 }
@@ -181,7 +189,7 @@ func TestNextStep(t *testing.T) {
 func TestComingAndGoing(t *testing.T) {
 	a := lan
 	shell := widgettest.New(t)
-	s := New(class(), class(), core.Info{MQTT: "[::]:1883"}, func() core.Addresses { return a }, shell)
+	s := New(class(), class(), class(), core.Info{MQTT: "[::]:1883"}, func() core.Addresses { return a }, shell)
 	shell.Win.SetContent(s.Content())
 	shell.Win.Resize(fyne.NewSize(1200, 700))
 	load(t, s)
@@ -394,6 +402,20 @@ func TestDotTellsPresence(t *testing.T) {
 		}
 		if l.dot.Color() != want {
 			t.Errorf("%+v is %s", r, l.dot.Color())
+		}
+	}
+}
+
+// TestRehearsal: the load test says what became of it, and why it could not be made.
+func TestRehearsal(t *testing.T) {
+	r := class()
+	shell := widgettest.New(t)
+	c := newRehearsal(r, shell)
+	for i, want := range map[int]string{1: "40 kits came.", 3: "Too many."} {
+		c.kits.SetSelectedIndex(i)
+		test.Tap(c.start)
+		if c.said.Text != want || !c.said.Visible() || c.start.Disabled() || c.busy.Visible() {
+			t.Errorf("%d kits: it says %q, start disabled %v", rehearsalKits[i], c.said.Text, c.start.Disabled())
 		}
 	}
 }

@@ -186,7 +186,11 @@ func (s *Screen) areaNow(id string) topic.Name {
 
 // begin takes something from the palette.
 func (s *Screen) begin(what, title string, icon fyne.Resource) {
-	s.say(lang.L("Click where {name} goes. Esc lets go of it.", "name", title))
+	text := lang.L("Click where {name} goes. Esc lets go of it.", "name", title)
+	if what == dropRoom {
+		text += " " + lang.L("Outside of a branch it becomes a branch of its own.")
+	}
+	s.say(text)
 	s.focus()
 	s.house.StartDrop(what, title, icon)
 }
@@ -221,18 +225,61 @@ func (s *Screen) addKit(role core.KitRole, in topic.Name, x, y float64) {
 
 // addRoom adds a room to a branch, or a branch to the ground.
 func (s *Screen) addRoom(in topic.Name, x, y float64) {
-	if p := s.d.Place(in); p != nil && p.Kind != core.BranchPlace {
-		s.sh.Tell(lang.L("A room is in a branch. Drop it there."))
-		return
+	if p := s.d.Place(in); p != nil && p.Kind != core.BranchPlace { // beside the room that it was dropped on
+		in, x, y = topic.Name(in.Split()[0]), 0, 0
 	}
 	b, i := newMaker(s.d, s.facts.accounts).room(in)
 	p := &b.Places[0]
-	p.X, p.Y, p.W, p.H = x, y, 320, 240
+	p.W, p.H = 320, 240
 	if in == "" {
 		p.W, p.H = 480, 320
 	}
+	p.X, p.Y = s.free(in, x, y, p.W, p.H)
 	s.pin(&b, in)
 	s.make(b, i)
+}
+
+// free returns where in a branch, or on the ground, something of that size covers
+// nothing: where it was dropped, or else beside what is there, or below it all.
+func (s *Screen) free(in topic.Name, x, y, w, h float64) (atX, atY float64) {
+	id, left, top := "", 0.0, 0.0
+	if in != "" {
+		id, left, top = placeID(in), edge, widget.HouseHead+edge/2
+	}
+	var taken []rect
+	for _, a := range s.pic.Areas {
+		if a.In == id {
+			taken = append(taken, rect{a.X, a.Y, a.W, a.H})
+		}
+	}
+	for _, t := range s.pic.Tiles {
+		if tw, th := t.Size(); t.In == id {
+			taken = append(taken, rect{t.X, t.Y, tw, th + noted})
+		}
+	}
+	fits := func(x, y float64) bool {
+		return !slices.ContainsFunc(taken, func(r rect) bool { return r.meets(rect{float32(x), float32(y), float32(w), float32(h)}) })
+	}
+	if (x != 0 || y != 0) && fits(x, y) {
+		return x, y
+	}
+	below := top
+	if len(taken) > 0 {
+		left = float64(taken[0].x)
+	}
+	for _, r := range taken {
+		left = min(left, float64(r.x))
+		below = max(below, float64(r.y+r.h)+gap)
+	}
+	if a := s.area(id); a != nil {
+		for _, r := range taken {
+			x, y := float64(r.x+r.w)+gap, float64(r.y)
+			if x+w+edge <= float64(a.W) && y+h+edge <= float64(a.H) && fits(x, y) {
+				return x, y
+			}
+		}
+	}
+	return left, below
 }
 
 // make changes the design, and then lets the person type the name of what is new.
@@ -520,19 +567,54 @@ func (s *Screen) insert(from *core.Design, items []item, into *core.Place) {
 	})
 }
 
-// undo takes the newest edit back.
+// together remembers that a person did with one gesture what several edits are.
+func (s *Screen) together(ids []int64) {
+	const most = 100
+	if len(ids) > 1 {
+		s.gestures = append(s.gestures[max(0, len(s.gestures)-most):], ids)
+	}
+}
+
+// gestureOf returns the edits that go with one.
+func gestureOf(gestures [][]int64, id int64) []int64 {
+	for _, g := range gestures {
+		if slices.Contains(g, id) {
+			return g
+		}
+	}
+	return nil
+}
+
+// undo takes the newest edit back, and those that were one gesture with it.
 func (s *Screen) undo() {
+	gestures := slices.Clone(s.gestures)
 	s.sh.Do(func(ctx context.Context) (func(), error) {
 		e, err := s.parts.Plan.Undo(ctx)
+		for g := gestureOf(gestures, e.ID); err == nil; {
+			next, _ := s.parts.Plan.Edits()
+			if len(next) == 0 || !slices.Contains(g, next[0].ID) {
+				break
+			}
+			e, err = s.parts.Plan.Undo(ctx)
+		}
 		return s.turned(lang.L("Undone: {what}", "what", lang.Say(e.Say))), err
 	})
 }
 
 // redo makes it again.
 func (s *Screen) redo() {
+	gestures := slices.Clone(s.gestures)
 	s.sh.Do(func(ctx context.Context) (func(), error) {
 		e, err := s.parts.Plan.Redo(ctx)
-		return s.turned(lang.L("Done again: {what}", "what", lang.Say(e.Say))), err
+		say := e.Say
+		for g := gestureOf(gestures, e.ID); err == nil; {
+			_, next := s.parts.Plan.Edits()
+			if len(next) == 0 || !slices.Contains(g, next[0].ID) {
+				break
+			}
+			_, err = s.parts.Plan.Redo(ctx)
+		}
+		return s.turned(lang.L("Done again: {what}", "what", lang.Say(say))), err
 	})
 }
 

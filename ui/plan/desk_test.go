@@ -42,7 +42,33 @@ type desk struct {
 }
 
 func newDesk(t testing.TB, h *house) *desk {
-	return &desk{house: h, sh: widgettest.New(t)}
+	return newDeskIn(t, h, test.Theme())
+}
+
+func newDeskIn(t testing.TB, h *house, l fyne.Theme) *desk {
+	return &desk{house: h, sh: newShell(t, l)}
+}
+
+// newShell returns a Shell like widgettest.New, but all tests share an app: a new
+// one reads all fonts again, and so does another theme.
+func newShell(t testing.TB, l fyne.Theme) *widgettest.Shell {
+	if shared == nil {
+		shared = test.NewApp()
+	}
+	if fyne.CurrentApp() != shared {
+		fyne.SetCurrentApp(shared)
+	}
+	use(l)
+	return &widgettest.Shell{T: t, Win: test.NewTempWindow(t, nil)}
+}
+
+var shared fyne.App
+
+// use makes l the theme.
+func use(l fyne.Theme) {
+	if s := fyne.CurrentApp().Settings(); s.Theme() != l {
+		s.SetTheme(l)
+	}
 }
 
 func (d *desk) design() *core.Design { return d.d }
@@ -271,7 +297,7 @@ func (f fixed) Color(n fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color {
 
 // variant makes the pictures of the test light or dark.
 func variant(v fyne.ThemeVariant) {
-	fyne.CurrentApp().Settings().SetTheme(fixed{theme.DefaultTheme(), v})
+	use(fixed{theme.DefaultTheme(), v})
 }
 
 // picture draws o on the colour of the background.

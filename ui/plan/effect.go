@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -219,6 +218,7 @@ func (s *Screen) removeNow(d *core.Design, items []item, what string) {
 			done.note()
 		}
 		return func() {
+			s.together(done.ids)
 			s.sh.Refresh()
 			s.sh.TellUndo(lang.L("Removed {what}", "what", what), done.undo)
 		}, nil
@@ -319,6 +319,17 @@ func moving(d *core.Design, steps []step) string {
 
 // moveNow makes the moves.
 func (s *Screen) moveNow(d *core.Design, steps []step, draw core.Batch) {
+	after := slices.Clone(s.choice) // what is chosen now stays so by its new name
+	for i, c := range after {
+		for _, m := range steps {
+			switch {
+			case c.place != "" && core.Within(c.place, m.from):
+				after[i].place = rebase(c.place, m.from, m.to)
+			case c.topic != "" && core.Within(c.topic, m.from):
+				after[i].topic = rebase(c.topic, m.from, m.to)
+			}
+		}
+	}
 	s.sh.Do(func(ctx context.Context) (func(), error) {
 		done := made{plan: s.parts.Plan}
 		err := func() error {
@@ -353,17 +364,8 @@ func (s *Screen) moveNow(d *core.Design, steps []step, draw core.Batch) {
 			return s.failed(err), nil
 		}
 		return func() {
-			// What was chosen is chosen by its new name.
-			for i, c := range s.choice {
-				for _, m := range steps {
-					switch {
-					case c.place != "" && core.Within(c.place, m.from):
-						s.choice[i].place = rebase(c.place, m.from, m.to)
-					case c.topic != "" && core.Within(c.topic, m.from):
-						s.choice[i].topic = rebase(c.topic, m.from, m.to)
-					}
-				}
-			}
+			s.choosing = after
+			s.together(done.ids)
 			s.sh.Refresh()
 			s.sh.TellUndo(told(steps), done.undo)
 		}, nil
@@ -375,7 +377,7 @@ func told(steps []step) string {
 	if len(steps) != 1 {
 		return lang.L("Moved {n} things", "n", len(steps))
 	}
-	return fmt.Sprintf("%s → %s", steps[0].from, steps[0].to)
+	return lang.L("{from} was moved to {to}", "from", steps[0].from, "to", steps[0].to)
 }
 
 // renamed gives a place without topics, and those in it, another name.

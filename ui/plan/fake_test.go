@@ -322,8 +322,7 @@ func visit(t testing.TB, h *house) (*Screen, *widgettest.Shell) { return visitAs
 
 // visitAs opens it in a theme.
 func visitAs(t testing.TB, h *house, l fyne.Theme) (*Screen, *widgettest.Shell) {
-	shell := widgettest.New(t)
-	fyne.CurrentApp().Settings().SetTheme(l)
+	shell := newShell(t, l)
 	s := New(Parts{h, h, h, h, h, h, h}, shell)
 	s.now = func() time.Time { return noon }
 	shell.Win.SetPadded(false)

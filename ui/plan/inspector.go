@@ -82,10 +82,9 @@ func (i *inspector) focusName() {
 	if i.name == nil {
 		return
 	}
-	if c := fyne.CurrentApp().Driver().CanvasForObject(i.name.entry); c != nil {
-		c.Focus(i.name.entry)
-		i.name.entry.TypedShortcut(&fyne.ShortcutSelectAll{})
-	}
+	// Not the canvas that the driver knows it on: it was made just now.
+	i.e.shell().Window().Canvas().Focus(i.name.entry)
+	i.name.entry.TypedShortcut(&fyne.ShortcutSelectAll{})
 }
 
 // key tells forms apart: where it stays the same, only what fields say changes.

@@ -77,6 +77,7 @@ func (i *inspector) presence(n topic.Name) {
 // board shows the virtual kit on screen.
 func (i *inspector) board(n topic.Name) {
 	b := newBoard(i.e, i.p.Boards)
+	b.HideTitle()
 	i.form.add(widget.NewSurface(theme.ColorNameInputBackground, b))
 	large := act(lang.L("Show it large"), theme.ViewFullScreenIcon(), func() { i.showBoards([]topic.Name{n}) })
 	large.Importance = fw.LowImportance

@@ -372,7 +372,7 @@ func TestBoardsSideBySide(t *testing.T) {
 // TestDeedsKeepTheirOrder: what is done while something is being done waits, and
 // of a slider that is moved only the last place counts.
 func TestDeedsKeepTheirOrder(t *testing.T) {
-	late := &lateShell{Shell: widgettest.New(t)}
+	late := &lateShell{Shell: newShell(t, test.Theme())}
 	q := &deeds{shell: late}
 	var did []string
 	for _, s := range []string{"down", "up"} {
@@ -457,20 +457,19 @@ func TestInspectorPictures(t *testing.T) {
 		height float32
 	}{
 		{"nothing", lang.English, theme.VariantLight, nil, 520},
-		{"branch", lang.English, theme.VariantDark, []item{{place: "blue"}}, 720},
 		{"kit", lang.English, theme.VariantLight, []item{{place: kit1}}, 1400},
-		{"kit-fr", lang.French, theme.VariantDark, []item{{place: "blue/lab/kit-2"}}, 900},
 		{"topic", lang.English, theme.VariantLight, []item{{topic: kit1 + "/brightness"}}, 1500},
-		{"topic-fr", lang.French, theme.VariantDark, []item{{topic: kit1 + "/light"}}, 1500},
 		{"topic-ko", lang.Korean, theme.VariantLight, []item{{topic: "blue/lab/kit-2/mode"}}, 1400},
 		{"stray", lang.English, theme.VariantLight, []item{{topic: kit1 + "/brightnes"}}, 720},
+		{"branch", lang.English, theme.VariantDark, []item{{place: "blue"}}, 720},
+		{"kit-fr", lang.French, theme.VariantDark, []item{{place: "blue/lab/kit-2"}}, 900},
+		{"topic-fr", lang.French, theme.VariantDark, []item{{topic: kit1 + "/light"}}, 1500},
 		{"several", lang.English, theme.VariantDark, []item{{place: kit1}, {place: "blue/lab/kit-2"}, {topic: kit1 + "/light"}, {topic: kit1 + "/button"}}, 700},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lang.Use(c.l, "")
 			t.Cleanup(func() { lang.Use(lang.English, "") })
-			d := newDesk(t, lab(t))
-			variant(c.v)
+			d := newDeskIn(t, lab(t), fixed{theme.DefaultTheme(), c.v})
 			d.boards = []core.Board{lampOn}
 			d.may = []string{"Ms Kim", "Team Blue"}
 			d.meant[kit1+"/brightnes"] = kit1 + "/brightness"

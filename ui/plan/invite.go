@@ -195,10 +195,14 @@ func (b *branches) judge() {
 // useTemplate draws a template where the person says.
 func (s *Screen) useTemplate(t core.Template) {
 	askBranches(s.sh, s.d, s.teams, t, func(ns []topic.Name, onBoard bool) {
+		empty, canvas := len(s.d.Places) == 0, s.house.Size()
 		s.sh.Do(func(ctx context.Context) (func(), error) {
 			b, err := s.parts.Plan.FromTemplate(t.Key, ns, onBoard)
 			if err != nil {
 				return nil, err
+			}
+			if empty {
+				shelve(b.Places, canvas)
 			}
 			if err := s.parts.Plan.Change(ctx, b); err != nil {
 				return nil, err
@@ -209,6 +213,49 @@ func (s *Screen) useTemplate(t core.Template) {
 			}, nil
 		})
 	})
+}
+
+// shelve puts the branches of a new house in as many columns as a canvas of
+// that size shows them largest.
+func shelve(places []core.Place, canvas fyne.Size) {
+	const between = 64
+	var all []*core.Place
+	for i := range places {
+		switch {
+		case places[i].Kind == core.BranchPlace:
+			all = append(all, &places[i])
+		case parent(places[i].Name) == "": // flat, on the ground beside branches
+			return
+		}
+	}
+	best := 0.0
+	for columns := 1; columns <= len(all); columns++ {
+		wide := make([]float64, columns)
+		tall := make([]float64, (len(all)+columns-1)/columns)
+		for i, p := range all {
+			wide[i%columns], tall[i/columns] = max(wide[i%columns], p.W), max(tall[i/columns], p.H)
+		}
+		sum := func(of []float64) (all float64) {
+			for _, v := range of {
+				all += v + between
+			}
+			return max(all-between, 1)
+		}
+		zoom := min(float64(canvas.Width)/sum(wide), float64(canvas.Height)/sum(tall))
+		if zoom <= best {
+			continue
+		}
+		best = zoom
+		y := 0.0
+		for row, h := range tall {
+			x := 0.0
+			for i := row * columns; i < min(len(all), (row+1)*columns); i++ {
+				all[i].X, all[i].Y = x, y
+				x += wide[i%columns] + between
+			}
+			y += h + between
+		}
+	}
 }
 
 // adoptAll designs everything that arrives.

@@ -125,7 +125,7 @@ func newChip(title string, icon fyne.Resource, begin func(), over func(bool)) *c
 // CreateRenderer is part of fyne.Widget.
 func (c *chip) CreateRenderer() fyne.WidgetRenderer {
 	c.paint()
-	return fw.NewSimpleRenderer(container.NewStack(c.ground, container.New(layout.NewCustomPaddedLayout(5, 5, 9, 9),
+	return fw.NewSimpleRenderer(container.NewStack(c.ground, container.New(layout.NewCustomPaddedLayout(5, 5, 7, 7),
 		container.New(layout.NewCustomPaddedVBoxLayout(2), container.NewCenter(container.NewGridWrap(fyne.NewSquareSize(22), c.icon)), c.text))))
 }
 

@@ -139,9 +139,10 @@ func exampleFilters(d *core.Design) (fs []topic.Filter) {
 		}
 	}
 	add("#")
+	deep := slices.ContainsFunc(d.Topics, func(t *core.Topic) bool { return len(t.Name.Split()) > 2 })
 	for _, t := range d.Topics {
 		l := t.Name.Split()
-		if len(l) < 3 {
+		if len(l) < 2 || deep && len(l) < 3 {
 			continue
 		}
 		add(l[0] + "/#")

@@ -71,7 +71,7 @@ func TestPlaygroundSelects(t *testing.T) {
 }
 
 func TestFilterProblems(t *testing.T) {
-	test.NewTempApp(t)
+	newShell(t, test.Theme())
 	for _, c := range []struct {
 		text string
 		at   int // -1 is that it is right
@@ -108,7 +108,7 @@ func FuzzFilterProblem(f *testing.F) {
 }
 
 func TestNearly(t *testing.T) {
-	test.NewTempApp(t)
+	newShell(t, test.Theme())
 	for _, c := range []struct{ filter, name, want string }{
 		{"blue/+", "blue/lab/kit", "it has 1 levels more"},
 		{"blue/+/+/x", "green/lab/x", ""},

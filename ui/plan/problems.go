@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"slices"
-	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -53,7 +52,7 @@ func (q *problems) show() {
 	}
 	q.design = d
 	q.e.shell().Do(func(context.Context) (func(), error) {
-		found := q.p.Problems()
+		found := slices.DeleteFunc(slices.Clone(q.p.Problems()), ofAttribute)
 		return func() {
 			if q.design == d {
 				q.found = found
@@ -63,7 +62,22 @@ func (q *problems) show() {
 	})
 }
 
-func (q *problems) age(time.Time, []core.TopicState) {}
+// see takes what was found since, where that is something else.
+func (q *problems) see(found []core.Fix) {
+	if !slices.EqualFunc(found, q.found, sameFix) {
+		q.found = found
+		q.draw()
+	}
+}
+
+// sameFix reports whether two are the same to a person.
+func sameFix(a, b core.Fix) bool {
+	return a.Topic == b.Topic && a.Rename == b.Rename && a.To == b.To && lang.Say(a.Say) == lang.Say(b.Say) && fixable(a) == fixable(b)
+}
+
+// ofAttribute reports whether f is about an attribute of a device, such as $state,
+// which nobody designs.
+func ofAttribute(f core.Fix) bool { return f.Topic != "" && hidden(f.Topic) }
 
 // fixable reports whether the program can mend f.
 func fixable(f core.Fix) bool { return f.Rename != "" || filled(f.Batch) }

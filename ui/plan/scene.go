@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math"
 	"slices"
@@ -184,6 +185,9 @@ func (d *drawing) stand(w world, tiles map[topic.Name]*widget.HouseTile, inside 
 		}
 		return
 	}
+	if note != "" { // its own title says the name
+		note = lang.L("did you mean {other}?", "other", last(w.meant[n]))
+	}
 	hp.ID = portID("", "", core.Publish, n)
 	d.ports[n][len(d.ports[n])-1].id = hp.ID
 	d.loose[n] = true
@@ -298,13 +302,19 @@ func (w world) kit(p *core.Place) (online, known bool, note string) {
 	} else if p.Account != "" {
 		online, known = w.online[p.Account]
 	}
-	if r, ok := w.refused[p.Account]; ok && p.Account != "" {
+	if r, ok := w.refused[p.Account]; ok && p.Account != "" && !(p.Virtual && online && !ofKit(p, topic.Name(r.Topic))) {
 		note = sentence(r.Say)
 	}
 	if m, ok := w.slip(p); ok && note == "" {
 		note = m
 	}
 	return online, known, note
+}
+
+// ofKit reports whether a topic is the kit's as it is drawn. A virtual kit that was
+// moved says good-bye where it was, and nobody has to mend that.
+func ofKit(p *core.Place, n topic.Name) bool {
+	return core.Within(n, p.Name) || slices.ContainsFunc(p.Ports, func(o core.Port) bool { return core.Within(n, o.Topic) })
 }
 
 // slip returns what to say of a kit that publishes to a name that looks wrong.
@@ -341,6 +351,46 @@ func hue(name string) int {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	return calm[h.Sum32()%uint32(len(calm))]
+}
+
+// branchHues returns the colours of branches, from 1: its own for one that is called
+// by a colour, and for the others those that are left, in order.
+func branchHues(d *core.Design) map[topic.Name]int {
+	hues, used := map[topic.Name]int{}, map[int]bool{}
+	for _, p := range d.Places {
+		if p.Kind != core.BranchPlace {
+			continue
+		}
+		h := 0
+		switch p.Name {
+		case "blue", "bleu":
+			h = 1
+		case "orange":
+			h = 2
+		case "green", "vert":
+			h = 3
+		case "red", "rouge":
+			h = 4
+		case "purple", "violet":
+			h = 5
+		case "yellow", "jaune":
+			h = 6
+		case "pink", "rose":
+			h = 7
+		}
+		hues[p.Name], used[h] = h, true
+	}
+	next := 1
+	for _, p := range d.Places {
+		if h, branch := hues[p.Name]; branch && h == 0 {
+			for next <= widget.Colors && used[next] {
+				next++
+			}
+			hues[p.Name] = next
+			next++
+		}
+	}
+	return hues
 }
 
 // wires joins the ports of kits that share a topic, and those that a rule joins.
@@ -480,15 +530,20 @@ func snap(v float32) float32 {
 
 type rect struct{ x, y, w, h float32 }
 
+func (r rect) meets(o rect) bool {
+	return r.x < o.x+o.w && o.x < r.x+r.w && r.y < o.y+o.h && o.y < r.y+r.h
+}
+
 // arrange gives everything its place, and areas their size.
 func (d *drawing) arrange(design *core.Design, inside map[topic.Name][]widget.HouseTile) {
 	rooms := map[topic.Name][]*widget.HouseArea{} // by branch; "" is the ground
+	hues := branchHues(design)
 	for _, p := range design.Places {
 		if p.Kind == core.KitPlace {
 			continue
 		}
 		a := &widget.HouseArea{ID: placeID(p.Name), Title: p.Title(), In: areaOf(design, parent(p.Name)),
-			X: float32(p.X), Y: float32(p.Y), W: float32(p.W), H: float32(p.H)}
+			X: float32(p.X), Y: float32(p.Y), W: float32(p.W), H: float32(p.H), Hue: hues[p.Name]}
 		if p.Label != "" {
 			a.Sub = last(p.Name)
 		}
@@ -504,6 +559,7 @@ func (d *drawing) fill(n topic.Name, width, top float32, rooms map[topic.Name][]
 	var taken []rect
 	areas, tiles := rooms[n], inside[n]
 	var later []*widget.HouseArea
+	var there []int // of d.Areas
 	total := float32(0)
 	for _, a := range areas {
 		drawn := a.W > 0 && a.H > 0
@@ -511,13 +567,26 @@ func (d *drawing) fill(n topic.Name, width, top float32, rooms map[topic.Name][]
 		d.Areas = append(d.Areas, *a)
 		w, h := d.fill(topic.Name(a.ID[1:]), a.W, widget.HouseHead, rooms, inside)
 		a.W, a.H = max(a.W, w), max(a.H, h)
+		d.Areas[at] = *a
 		if drawn {
-			taken = append(taken, rect{a.X, a.Y, a.W, a.H})
-			d.Areas[at] = *a
+			there = append(there, at)
 		} else {
 			later = append(later, a)
 			total += (a.W + gap) * (a.H + gap)
 		}
+	}
+	// What grew beyond its place moves what is below it down.
+	slices.SortStableFunc(there, func(a, b int) int {
+		return cmp.Or(cmp.Compare(d.Areas[a].Y, d.Areas[b].Y), cmp.Compare(d.Areas[a].X, d.Areas[b].X))
+	})
+	for _, at := range there {
+		a := &d.Areas[at]
+		for i := 0; i < len(taken); i++ {
+			if r := taken[i]; r.meets(rect{a.X, a.Y, a.W, a.H}) {
+				a.Y, i = snap(r.y+r.h+gap/2), -1
+			}
+		}
+		taken = append(taken, rect{a.X, a.Y, a.W, a.H})
 	}
 	// Rooms that nobody has drawn stand in rows below those that somebody has.
 	left, y := float32(edge), top+edge/2

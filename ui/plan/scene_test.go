@@ -65,7 +65,7 @@ func message(n topic.Name, value string) core.TopicState {
 }
 
 func TestScene(t *testing.T) {
-	test.NewTempApp(t)
+	newShell(t, test.Theme())
 	room := []core.Place{{Name: "blue", Kind: core.BranchPlace}, {Name: "blue/lab", Kind: core.RoomPlace, Label: "Lab"}}
 	lampTopic := core.Topic{Name: "blue/lab/kit-1/light", Kind: core.Boolean, Writable: true}
 	lampKit := core.Place{Name: "blue/lab/kit-1", Kind: core.KitPlace, Role: core.LightKit,
@@ -167,7 +167,7 @@ func overlaps(d drawing) (all []string) {
 }
 
 func TestNobodyStandsOnAnother(t *testing.T) {
-	test.NewTempApp(t)
+	newShell(t, test.Theme())
 	for name, w := range map[string]world{
 		"the four boards of two teams": {design: twoTeams(t).d},
 		"a thousand topics":            {design: large(1000)},
@@ -238,7 +238,7 @@ func TestItemsOfThePicture(t *testing.T) {
 }
 
 func BenchmarkScene(b *testing.B) {
-	test.NewTempApp(b)
+	newShell(b, test.Theme())
 	w := world{design: large(1000), live: map[topic.Name]core.TopicState{}}
 	for _, t := range w.design.Topics {
 		w.live[t.Name] = message(t.Name, "21.5")

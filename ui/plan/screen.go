@@ -53,6 +53,7 @@ type Screen struct {
 	choosing []item      // what is chosen when it is there
 	wired    *core.Batch // takes the chosen wire away; nil where none is chosen
 	redrawn  time.Time
+	gestures [][]int64           // edits that were made with one, see together
 	reds     map[topic.Name]bool // topics that are red now
 
 	house      *widget.House
@@ -64,6 +65,8 @@ type Screen struct {
 	tools      *toolbar
 	palette    *palette
 	status     *fw.Label
+	legend     fyne.CanvasObject // beside it, while there is no hint
+	foot       *fyne.Container   // of both
 	hint       string
 	invite     *invite
 	work       fyne.CanvasObject
@@ -96,8 +99,8 @@ func New(p Parts, shell widget.Shell) *Screen {
 	s.tree = newTree(s)
 	s.inspector = newInspector(s, p)
 	s.tree.rename = s.inspector.focusName
-	s.problems = newProblems(s, p.Plan)
-	s.playground = newPlayground(s, p.Plan, p.Rights)
+	s.problems = newProblems(beside{s}, p.Plan)
+	s.playground = newPlayground(beside{s}, p.Plan, p.Rights)
 	s.side = newSidebar(s.inspector.content())
 	s.tools = newToolbar(s)
 	s.palette = newPalette(s.begin, func(below fyne.CanvasObject) { s.tools.menu(below, s.tools.templateItems()) }, s.say)
@@ -107,7 +110,9 @@ func New(p Parts, shell widget.Shell) *Screen {
 	s.invite = newInvite(p.Plan.Templates(), s.useTemplate, s.drawOwn, s.adoptAll, s.importFile)
 	s.house.SetEmpty(lang.L("Take a room or a kit from above and put it here."))
 
-	middle := container.NewBorder(s.palette.content(), container.NewBorder(nil, nil, nil, newLegend(), s.status), nil, nil,
+	s.legend = newLegend()
+	s.foot = container.NewBorder(nil, nil, nil, s.legend, s.status)
+	middle := container.NewBorder(s.palette.content(), s.foot, nil, nil,
 		widget.NewSurface(theme.ColorNameInputBackground, s.house))
 	right := container.NewHSplit(middle, s.side.box)
 	left := container.NewHSplit(widget.NewSurface(theme.ColorNameOverlayBackground, s.tree.content()), right)
@@ -141,7 +146,7 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 		s.looked = at
 		f.arriving = s.parts.Plan.Arriving()
 		if design != f.design || !sameTopics(f.arriving, s.lastSeen.arriving) {
-			f.fixes = s.parts.Plan.Problems()
+			f.fixes = slices.DeleteFunc(slices.Clone(s.parts.Plan.Problems()), ofAttribute)
 		}
 		f.meant = map[topic.Name]topic.Name{}
 		for _, a := range f.arriving[:min(len(f.arriving), strayTiles)] {
@@ -174,7 +179,7 @@ func (s *Screen) show(f facts, rows []core.TopicState) {
 	}
 	s.d, s.facts, s.teams = f.design, f, f.teams
 	switch {
-	case redesigned, others && at.Sub(s.redrawn).Abs() >= lookAtAll:
+	case redesigned, s.awaits(), others && at.Sub(s.redrawn).Abs() >= lookAtAll:
 		s.arriving = f.arriving
 		s.redraw(at)
 	default:
@@ -185,7 +190,7 @@ func (s *Screen) show(f facts, rows []core.TopicState) {
 	s.sayStatus()
 	s.tree.age(at, rows)
 	s.inspector.age(at, rows)
-	s.problems.age(at, rows)
+	s.problems.see(f.fixes)
 	s.playground.age(at, rows)
 }
 
@@ -253,6 +258,12 @@ func (s *Screen) redraw(at time.Time) {
 		s.house.Fit()
 	}
 	s.showParts()
+}
+
+// awaits reports whether what somebody waits for is there: the design may have
+// been seen before it was known what to look for.
+func (s *Screen) awaits() bool {
+	return s.naming != (item{}) && s.there(s.naming) || len(s.choosing) > 0 && s.there(s.choosing[0])
 }
 
 // followUp chooses what somebody waits for: what was just made, or what Open named.
@@ -393,8 +404,15 @@ func (s *Screen) chosen() []item { return s.choice }
 
 // choose is part of editor.
 func (s *Screen) choose(items ...item) {
+	if s.take(items) {
+		s.chose()
+	}
+}
+
+// take makes items the choice, and reports whether they were not before.
+func (s *Screen) take(items []item) bool {
 	if slices.Equal(items, s.choice) {
-		return
+		return false
 	}
 	s.choice = slices.Clone(items)
 	ids := s.ids(items)
@@ -402,16 +420,31 @@ func (s *Screen) choose(items ...item) {
 	if len(ids) > 0 {
 		s.house.Reveal(ids[0])
 	}
-	s.chose()
+	return true
 }
 
-// chose tells everybody but the canvas of a choice.
+// beside is the editor for what stands in the place of the inspector: it stays
+// there when it chooses something.
+type beside struct{ *Screen }
+
+func (b beside) choose(items ...item) {
+	if b.take(items) {
+		b.told()
+	}
+}
+
+// chose tells everybody but the canvas of a choice, and shows what was chosen.
 func (s *Screen) chose() {
+	s.told()
+	s.side.show(s.inspector.content(), "")
+}
+
+// told tells everybody but the canvas of a choice.
+func (s *Screen) told() {
 	s.wired = nil
 	s.say("")
 	s.tree.show()
 	s.inspector.show()
-	s.side.show(s.inspector.content(), "")
 	s.tools.show()
 }
 
@@ -490,6 +523,10 @@ func (s *Screen) sayStatus() {
 	}
 	if s.status.Text != text {
 		s.status.SetText(text)
+	}
+	if s.legend.Visible() != (s.hint == "") {
+		setVisible(s.legend, s.hint == "")
+		s.foot.Refresh()
 	}
 }
 

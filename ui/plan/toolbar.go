@@ -73,6 +73,9 @@ func newToolbar(s *Screen) *toolbar {
 	b.problems = s.tool("", lang.L("What could be better, and what mends it"), theme.WarningIcon(), func() { s.side.toggle(s.problems.content(), lang.L("Problems"), s.inspector.content()) })
 	b.wild = s.tool(lang.L("Wildcards"), lang.L("Try a topic filter: what it selects, and who may use it"), theme.SearchIcon(), func() {
 		s.side.toggle(s.playground.content(), lang.L("Wildcards"), s.inspector.content())
+		if s.side.title != "" {
+			s.sh.Window().Canvas().Focus(s.playground.entry)
+		}
 	})
 	b.file = s.tool(lang.L("File"), lang.L("Import and export the plan, and make documents of it"), theme.DocumentIcon(), func() { b.menu(b.file, b.fileItems()) })
 	b.out = s.tool("", lang.L("Smaller"), theme.ZoomOutIcon(), keep(func() { s.house.Zoom(1 / 1.25) }))
@@ -215,7 +218,7 @@ func (b *sidebar) put(content fyne.CanvasObject) {
 
 // newLegend says what the colours of the canvas mean.
 func newLegend() fyne.CanvasObject {
-	row := container.New(layout.NewCustomPaddedHBoxLayout(8))
+	row := container.New(layout.NewCustomPaddedHBoxLayout(2))
 	for _, l := range []struct {
 		color fyne.ThemeColorName
 		text  string
@@ -248,7 +251,7 @@ type shares struct {
 func (l *shares) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	if size.Width != l.width && size.Width > 0 {
 		l.width = size.Width
-		tree, inspector := min(max(0.18*size.Width, 205), 290), min(max(0.25*size.Width, 306), 380)
+		tree, inspector := min(max(0.19*size.Width, 215), 300), min(max(0.25*size.Width, 306), 380)
 		l.tree.SetOffset(float64(tree / size.Width))
 		l.inspector.SetOffset(float64(1 - inspector/(size.Width-tree)))
 	}

@@ -380,6 +380,7 @@ type treeLook struct {
 	warn, silent, bold, hot bool
 	width                   float32
 	icon                    fyne.Resource
+	dot                     fyne.ThemeColorName // of a kit that told its presence
 }
 
 // look returns how a row looks now.
@@ -412,8 +413,12 @@ func (t *tree) look(n *levelNode, width float32) treeLook {
 	name := n.name()
 	if n.place != nil && n.place.Kind == core.KitPlace {
 		if s, ok := t.e.live(name + "/$state"); ok {
-			l.value = widget.StateWord(string(s.Last.Payload))
-			l.hot = string(s.Last.Payload) == "lost" || string(s.Last.Payload) == "alert"
+			state := string(s.Last.Payload)
+			l.dot = widget.StateColor(state)
+			if state != "ready" { // what is as it should be needs no word
+				l.value = widget.StateWord(state)
+			}
+			l.hot = state == "lost" || state == "alert"
 		}
 		if n.topic == nil {
 			return l

@@ -302,6 +302,7 @@ type treeRow struct {
 	ground            *canvas.Rectangle
 	arrow, icon       *fw.Icon
 	title, sub, value *canvas.Text
+	dot               *canvas.Circle
 	look              treeLook
 	shown, hovered    bool
 	y                 float32
@@ -309,14 +310,14 @@ type treeRow struct {
 
 func newTreeRow() *treeRow {
 	r := &treeRow{ground: canvas.NewRectangle(color.Transparent), arrow: fw.NewIcon(nil), icon: fw.NewIcon(nil),
-		title: canvas.NewText("", nil), sub: canvas.NewText("", nil), value: canvas.NewText("", nil)}
+		title: canvas.NewText("", nil), sub: canvas.NewText("", nil), value: canvas.NewText("", nil), dot: canvas.NewCircle(color.Transparent)}
 	r.ground.CornerRadius = 5
 	r.value.Alignment = fyne.TextAlignTrailing
 	return r
 }
 
 func (r *treeRow) objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.ground, r.arrow, r.icon, r.title, r.sub, r.value}
+	return []fyne.CanvasObject{r.ground, r.arrow, r.icon, r.title, r.sub, r.value, r.dot}
 }
 
 func (r *treeRow) hide() {
@@ -374,6 +375,10 @@ func (r *treeRow) paint() {
 	case l.silent:
 		r.title.Color, icon = theme.Color(theme.ColorNamePlaceHolder), theme.NewColoredResource(l.icon, theme.ColorNamePlaceHolder)
 	}
+	r.dot.FillColor = color.Transparent
+	if l.dot != "" {
+		r.dot.FillColor = theme.Color(l.dot)
+	}
 	if l.hot {
 		r.value.Color = theme.Color(theme.ColorNameError)
 	}
@@ -404,17 +409,25 @@ func (r *treeRow) place(h float32) {
 	if l.bold {
 		ruler = rowBold
 	}
+	if l.dot != "" {
+		const across = 9
+		r.dot.Resize(fyne.NewSquareSize(across))
+		r.dot.Move(fyne.NewPos(right-across, r.y+(h-across)/2))
+		right -= across + 6
+	}
 	var used float32
 	r.value.Text, used = rowText.Fit(l.value, max(0, (right-x)*0.5))
 	end := right
 	if l.value != "" {
 		end -= used + 8
+	} else if l.dot != "" {
+		end -= 2
 	}
 	var wide float32
 	r.title.Text, wide = ruler.Fit(l.title, max(20, end-x))
 	r.title.TextStyle = ruler.Style
 	r.sub.Text = ""
-	if room := end - x - wide - 6; l.sub != "" && room > 24 {
+	if room := end - x - wide - 6; l.sub != "" && room > 48 {
 		r.sub.Text, _ = rowCaption.Fit(l.sub, room)
 	}
 	top := r.y + (h-rowText.Size()*1.35)/2

@@ -46,7 +46,7 @@ func (i *inspector) why(n topic.Name) {
 	w := newWhyPanel(i.e, i.p.Why, n)
 	d := dialog.NewCustom(lang.L("Why? {topic}", "topic", widget.Visible(string(n), false)), lang.L("Close"), w.page, i.e.shell().Window())
 	room := i.e.shell().Window().Canvas().Size()
-	d.Resize(fyne.NewSize(min(900, room.Width-60), min(600, room.Height-60)))
+	d.Resize(fyne.NewSize(min(960, room.Width-60), min(760, room.Height-40)))
 	d.Show()
 	w.load(i.p.Values)
 }

@@ -36,6 +36,7 @@ type Board struct {
 	shell   Shell
 	board   core.Board
 
+	head         *fyne.Container
 	title, state *fw.Label
 	dot          *Dot
 	say          *Note
@@ -62,14 +63,18 @@ func NewBoard(actions BoardActions, shell Shell) *Board {
 		b.shell.Tell(lang.L("The console was copied."))
 	})
 	clip.Importance = fw.LowImportance
+	b.head = container.NewBorder(nil, nil, nil, container.NewHBox(b.dot, b.state), b.title)
 	b.body = container.New(column{pcbWidth * pcbMost},
-		container.NewBorder(nil, nil, nil, container.NewHBox(b.dot, b.state), b.title),
+		b.head,
 		b.picture, b.say, b.rows,
 		NewFold(lang.L("Break it on purpose"), b.breaks),
 		NewFold(lang.L("Serial console"), container.NewBorder(nil, container.NewHBox(layout.NewSpacer(), clip), nil, nil, b.console)))
 	b.ExtendBaseWidget(b)
 	return b
 }
+
+// HideTitle leaves out the name and the state, which are said beside the board.
+func (b *Board) HideTitle() { b.head.Hide() }
 
 // CreateRenderer is part of fyne.Widget.
 func (b *Board) CreateRenderer() fyne.WidgetRenderer { return fw.NewSimpleRenderer(b.body) }
@@ -231,7 +236,7 @@ func (b *Board) row(p core.Part, at int) (*boardRow, fyne.CanvasObject) {
 		}
 		right = container.NewHBox(value, c)
 	case p.Kind == core.Number && p.Max > p.Min:
-		below = b.slider(r, p, show, turn)
+		below = container.NewStack(container.New(groove{}, NewSurface(theme.ColorNameInputBorder, layout.NewSpacer())), b.slider(r, p, show, turn))
 	case p.Kind == core.Enumeration && len(p.Options) > 0:
 		s := fw.NewSelect(p.Options, nil)
 		s.OnChanged = turn
@@ -254,6 +259,21 @@ func (b *Board) row(p core.Part, at int) (*boardRow, fyne.CanvasObject) {
 		return r, head
 	}
 	return r, container.New(layout.NewCustomPaddedVBoxLayout(-4), head, below)
+}
+
+// groove is where the way of a slider is, a little larger than Fyne draws it:
+// that is as light as the surface under it.
+type groove struct{}
+
+func (groove) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.Size{} }
+
+func (groove) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	const height = 8
+	from := (theme.IconInlineSize()-4)/2 + theme.InnerPadding() - 4
+	for _, o := range objects {
+		o.Move(fyne.NewPos(from, (size.Height-height)/2))
+		o.Resize(fyne.NewSize(max(0, size.Width-2*from), height))
+	}
 }
 
 // slider returns the slider of a Number, which a person moves and what the kit

@@ -31,6 +31,7 @@ type HouseArea struct {
 	ID, Title, Sub string
 	In             string  // ID of the area around it; "" is the ground
 	X, Y, W, H     float32 // within In
+	Hue            int     // of a branch: which of the Colors, from 1; 0 is any
 }
 
 // HouseTile is a kit.

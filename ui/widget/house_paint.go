@@ -16,7 +16,8 @@ import (
 // Zooms below which less is drawn.
 const (
 	zoomBlocks = 0.25 // only blocks
-	zoomTexts  = 0.5  // no texts of ports
+	zoomTexts  = 0.4  // no texts of ports
+	zoomSubs   = 0.55 // no second titles
 	zoomDots   = 0.6  // no grid
 	zoomWires  = 0.75 // no topics on wires
 )
@@ -210,6 +211,7 @@ func (d *housePaint) all() {
 				d.tile(t, false)
 			}
 		}
+		d.through()
 		d.wires(true)
 		if h.drag != nil && len(d.carried) > 0 {
 			for _, a := range h.scene.areas {
@@ -305,6 +307,16 @@ func (d *housePaint) wrap(text string, width float32) []string {
 	return lines
 }
 
+// areaTint returns the colour of a branch: light enough that a little of it is not grey.
+func areaTint(hue int) color.NRGBA {
+	const least = 160
+	c := LineColor(hue)
+	if most := int(max(c.R, c.G, c.B)); most < least {
+		c.R, c.G, c.B = uint8(int(c.R)*least/most), uint8(int(c.G)*least/most), uint8(int(c.B)*least/most)
+	}
+	return c
+}
+
 // area draws a branch or a room.
 func (d *housePaint) area(a *place, into bool) {
 	b := a.bounds()
@@ -314,7 +326,7 @@ func (d *housePaint) area(a *place, into bool) {
 	d.counts.areas++
 	r := d.rect(b)
 	chosen, hovered := d.chosen[a.id], d.h.hover.place == a && d.h.hover.kind != hitArea
-	tint := LineColor(a.hue)
+	tint := areaTint(a.hue)
 	z := d.h.zoom
 	if a.depth == 0 {
 		fill, edge := blend(d.ground, tint, 0.08), blend(d.ground, tint, 0.32)
@@ -357,7 +369,7 @@ func (d *housePaint) area(a *place, into bool) {
 	x := float32(r.Min.X) + max(14*d.k, 5*d.s)
 	room := float32(r.Max.X) - x - 6*d.s
 	w := d.text(a.area.Title, x, y, room, size, true, blend(d.fore, d.muted, 0.15), fyne.TextAlignLeading)
-	if a.area.Sub != "" && z >= zoomTexts {
+	if a.area.Sub != "" && z >= zoomSubs {
 		d.text(a.area.Sub, x+w+8*d.k, y+0.5*d.s, room-w-8*d.k, 12*d.k, false, d.muted, fyne.TextAlignLeading)
 	}
 }
@@ -366,7 +378,7 @@ func (d *housePaint) area(a *place, into bool) {
 func (d *housePaint) tabs(carried bool) {
 	for _, a := range d.h.scene.areas {
 		if a.depth == 0 && d.carried[a] == carried && d.view.meets(a.bounds()) {
-			d.tab(a, d.rect(a.bounds()), blend(d.ground, LineColor(a.hue), 0.24))
+			d.tab(a, d.rect(a.bounds()), blend(d.ground, areaTint(a.hue), 0.24))
 		}
 	}
 }
@@ -512,6 +524,12 @@ func (d *housePaint) block(t *place, r image.Rectangle) {
 	}
 }
 
+// size returns that of a text for which zoom 1 has so much room: from afar it is a
+// little larger than the rest.
+func (d *housePaint) size(full float32) float32 {
+	return min(max(full*d.k, 10*d.s), 1.35*full*d.k)
+}
+
 // head draws the top of a kit: its picture, name and presence.
 func (d *housePaint) head(t *place, r image.Rectangle) {
 	tile, z, k := t.tile, d.h.zoom, d.k
@@ -530,10 +548,10 @@ func (d *housePaint) head(t *place, r image.Rectangle) {
 			d.p.ink(d.bad)
 		}
 	}
-	if z < zoomTexts { // a little larger, in the place of what is left out
+	if z < zoomSubs { // a little larger, in the place of what is left out
 		d.text(tile.Title, left+56*k, top+28*k, room, max(20*k, 9*d.s), true, d.fore, fyne.TextAlignLeading)
 	} else {
-		d.text(tile.Title, left+56*k, top+20*k, room, 15*k, true, d.fore, fyne.TextAlignLeading)
+		d.text(tile.Title, left+56*k, top+20*k, room, d.size(15), true, d.fore, fyne.TextAlignLeading)
 		room = float32(tileWidth-56-12) * k
 		if tile.Virtual {
 			word := lang.L("virtual")
@@ -554,7 +572,7 @@ func (d *housePaint) head(t *place, r image.Rectangle) {
 	d.triangle(x, y, 7*k, d.warn)
 	if z >= zoomTexts {
 		d.text("!", x, y+0.5*k, 20*k, 9*k, true, d.paper, fyne.TextAlignCenter)
-		d.text(tile.Note, x+12*k, y, float32(strip.Max.X)-x-16*k, 12*k, false, blend(d.warn, d.fore, 0.45), fyne.TextAlignLeading)
+		d.text(tile.Note, x+12*k, y, float32(strip.Max.X)-x-16*k, d.size(12), false, blend(d.warn, d.fore, 0.45), fyne.TextAlignLeading)
 	}
 }
 
@@ -631,7 +649,8 @@ func (d *housePaint) port(q *port, r image.Rectangle) {
 		if q.Paint == PaintSilent {
 			valueInk = d.muted
 		}
-		w := d.text(value, right, y, (right-left)*0.55, 13*k, bold, valueInk, fyne.TextAlignTrailing)
+		size := d.size(13)
+		w := d.text(value, right, y, (right-left)*0.55, size, bold, valueInk, fyne.TextAlignTrailing)
 		switch q.Paint { // not by colour alone
 		case PaintStray:
 			w += 16 * k
@@ -647,7 +666,7 @@ func (d *housePaint) port(q *port, r image.Rectangle) {
 		if q.Paint == PaintSilent {
 			name = d.muted
 		}
-		d.text(q.Title, left, y, right-left-w-8*k, 13*k, false, name, fyne.TextAlignLeading)
+		d.text(q.Title, left, y, right-left-w-8*k, size, false, name, fyne.TextAlignLeading)
 	}
 	if q.In {
 		d.socket(q, float32(r.Min.X), y, ink, false)
@@ -701,22 +720,64 @@ func (d *housePaint) wires(above bool) {
 	}
 }
 
-func (d *housePaint) wire(w *wire, marked bool) {
-	z, k := d.h.zoom, d.k
-	c := w.curve()
-	for i := range c {
-		if i%2 == 0 {
-			c[i] = c[i]*k + d.ox
-		} else {
-			c[i] = c[i]*k + d.oy
+// through shows where a wire runs behind a kit.
+func (d *housePaint) through() {
+	if d.h.zoom < zoomBlocks {
+		return
+	}
+	const pieces = 48
+	for _, w := range d.h.scene.links {
+		b := w.bounds()
+		if !d.view.meets(b) {
+			continue
+		}
+		var x, y [pieces + 1]float32 // where they are worked out
+		worked := false
+		for _, t := range d.h.scene.tiles {
+			r := t.bounds()
+			if !r.meets(b) || !d.view.meets(r) || d.carried[t] {
+				continue
+			}
+			if !worked {
+				c := w.curve()
+				for i := range x {
+					x[i], y[i] = on(c, float32(i)/pieces)
+				}
+				worked = true
+			}
+			d.p.within(d.rect(r))
+			some := false
+			for i := range pieces {
+				if i%2 == 0 && r.meets(houseBox{min(x[i], x[i+1]), min(y[i], y[i+1]) - 1, max(x[i], x[i+1]), max(y[i], y[i+1]) + 1}) {
+					d.p.line(x[i]*d.k+d.ox, y[i]*d.k+d.oy, x[i+1]*d.k+d.ox, y[i+1]*d.k+d.oy, min(max(2*d.k, d.s), 4*d.s))
+					some = true
+				}
+			}
+			if some {
+				ink := d.inkOf(w)
+				ink.A = 130
+				d.p.ink(ink)
+			}
 		}
 	}
+	d.p.within(d.p.img.Rect)
+}
+
+// inkOf returns the colour of a wire.
+func (d *housePaint) inkOf(w *wire) color.NRGBA {
 	ink := d.tone(w.Paint, w.level, w.from.Hue)
 	if w.Paint == PaintSilent {
-		ink = blend(d.ground, d.muted, 0.7)
+		return blend(d.ground, d.muted, 0.7)
 	} else if w.level&15 > 0 {
-		ink = blend(ink, d.ground, 0.15)
+		return blend(ink, d.ground, 0.15)
 	}
+	return ink
+}
+
+func (d *housePaint) wire(w *wire, marked bool) {
+	z, k := d.h.zoom, d.k
+	c := d.onto(w.curve())
+	ink := d.inkOf(w)
 	width := min(max(2*k, d.s), 4*d.s)
 	if marked {
 		width += 1.5 * d.s
@@ -732,8 +793,32 @@ func (d *housePaint) wire(w *wire, marked bool) {
 		d.stroke(c, width+5*d.s, glow, false)
 	}
 	d.stroke(c, width, ink, w.Paint == PaintStray)
-	mx, my := on(c, 0.5)
-	if w.Title != "" && z >= zoomWires {
+	d.signs(w, c, ink)
+	if w.pulse > 0 {
+		x, y := on(c, float32(w.pulse)/float32(pulseSteps+1))
+		d.p.dot(x, y, 6.5*k)
+		d.p.ink(d.paper)
+		d.p.dot(x, y, 5*k)
+		d.p.ink(LineColor(w.from.Hue))
+	}
+}
+
+// signs draws what is said in the middle of a wire, or near it where a kit is there.
+func (d *housePaint) signs(w *wire, c [8]float32, ink color.NRGBA) {
+	k := d.k
+	labeled := d.h.zoom >= zoomWires && w.tells()
+	if !labeled && !w.Rule && w.Paint != PaintRefused {
+		return
+	}
+	at, ground := float32(0.5), w.curve()
+	for _, t := range [...]float32{0.5, 0.35, 0.65, 0.2, 0.8, 0.08, 0.92} {
+		if d.h.scene.tileAt(on(ground, t)) == nil {
+			at = t
+			break
+		}
+	}
+	mx, my := on(c, at)
+	if labeled {
 		d.label(w, mx, my, c[6]-c[0])
 	}
 	switch {
@@ -744,13 +829,18 @@ func (d *housePaint) wire(w *wire, marked bool) {
 	case w.Rule:
 		d.rule(mx, my, ink)
 	}
-	if w.pulse > 0 {
-		x, y := on(c, float32(w.pulse)/float32(pulseSteps+1))
-		d.p.dot(x, y, 6.5*k)
-		d.p.ink(d.paper)
-		d.p.dot(x, y, 5*k)
-		d.p.ink(LineColor(w.from.Hue))
+}
+
+// onto returns a curve in pixels.
+func (d *housePaint) onto(c [8]float32) [8]float32 {
+	for i := range c {
+		if i%2 == 0 {
+			c[i] = c[i]*d.k + d.ox
+		} else {
+			c[i] = c[i]*d.k + d.oy
+		}
 	}
+	return c
 }
 
 // label writes a topic on its wire, where it spans room for it.
@@ -821,14 +911,7 @@ func (d *housePaint) rubber() {
 	default:
 		return
 	}
-	c := curve(x0, y0, x1, y1)
-	for i := range c {
-		if i%2 == 0 {
-			c[i] = c[i]*d.k + d.ox
-		} else {
-			c[i] = c[i]*d.k + d.oy
-		}
-	}
+	c := d.onto(curve(x0, y0, x1, y1))
 	d.stroke(c, max(2.5*d.k, 2*d.s), d.accent, h.aimed() == nil)
 	for i := 0; i < 8; i += 6 {
 		d.p.dot(c[i], c[i+1], max(5*d.k, 3*d.s))

@@ -127,7 +127,7 @@ func (s *houseScene) set(to HouseScene) bool {
 		}
 		a.Title, a.Sub = line(a.Title), line(a.Sub)
 		w, h := sane(a.W, leastArea, farthest), sane(a.H, leastArea, farthest)
-		if p.area == nil || p.area.Title != a.Title || p.area.Sub != a.Sub || p.w != w || p.h != h {
+		if p.area == nil || p.area.Title != a.Title || p.area.Sub != a.Sub || p.area.Hue != a.Hue || p.w != w || p.h != h {
 			changed = true
 		}
 		p.area, p.tile, p.ports, p.w, p.h = &a, nil, nil, w, h
@@ -235,6 +235,9 @@ func (s *houseScene) order() {
 		if a.depth == 0 {
 			a.hue = hue
 			hue++
+			if a.area.Hue > 0 {
+				a.hue = a.area.Hue - 1
+			}
 		}
 	}
 	slices.SortStableFunc(s.areas, func(a, b *place) int { return a.depth - b.depth })
@@ -354,6 +357,11 @@ func (w *wire) curve() [8]float32 {
 	x0, y0 := w.from.socket(true)
 	x1, y1 := w.to.socket(false)
 	return curve(x0, y0, x1, y1)
+}
+
+// tells reports whether the title of the wire says more than those of its ends.
+func (w *wire) tells() bool {
+	return w.Title != "" && (w.Title != w.from.Title || w.Title != w.to.Title)
 }
 
 // on returns the place at t of 0 to 1 on a curve.

@@ -623,8 +623,8 @@ func TestHouseDrawsWhatIsSeen(t *testing.T) {
 	if c := counts(); c != (houseCounts{areas: 48, tiles: 200, ports: 1000, links: 199, texts: 8}) || h.zoom >= zoomBlocks {
 		t.Errorf("from far, at %v: %+v", h.zoom, c)
 	}
-	h.look(0.4, 0, 0)
-	if c := counts(); c.tiles < 40 || c.tiles > 100 || c.texts < c.tiles || c.texts > 2*c.tiles {
+	h.look(0.35, 0, 0)
+	if c := counts(); c.tiles < 40 || c.tiles > 130 || c.texts < c.tiles || c.texts > 2*c.tiles {
 		t.Errorf("in the middle: %+v", c)
 	}
 	h.look(1, 0, 0)
