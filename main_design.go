@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"homeroom/assets/lang"
@@ -31,7 +32,7 @@ func (p *program) openDesign(ctx context.Context, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
-	p.rules = rules.Open(rules.Config{Publish: p.broker.Publish, MayRead: p.mayRead, Topic: p.plan.Topic, Value: p.newest, Past: p.past, Title: p.title, Fired: p.why.Fired, Feed: &p.feed, Log: log})
+	p.rules = rules.Open(rules.Config{Publish: p.broker.Publish, MayRead: p.mayRead, Topic: p.plan.Topic, Value: p.newest, Changed: p.changed, Past: p.past, Title: p.title, Fired: p.why.Fired, Feed: &p.feed, Log: log})
 	p.alarms, err = alarms.Open(ctx, alarms.Config{Store: p.db, Topic: p.plan.Topic, Newest: p.newest, Renamed: p.plan.Renamed, Publish: p.broker.Publish, Feed: &p.feed, Log: log})
 	if err != nil {
 		return err
@@ -139,6 +140,18 @@ func (p *program) newest(n topic.Name) (core.Message, bool) {
 		return ms[0], true
 	}
 	return core.Message{}, false
+}
+
+// changed returns the latest change of a topic that is known, also from before the
+// program started. What is not kept in full is not known.
+func (p *program) changed(n topic.Name) (core.Message, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	ms, err := p.why.Changes(ctx, n, time.Time{}, time.Time{}, 1)
+	if err != nil || len(ms) == 0 || strings.HasSuffix(string(ms[0].Payload), "…") {
+		return core.Message{}, false
+	}
+	return ms[0], true
 }
 
 // maxPast is how many changes of one topic a dry run looks at.

@@ -221,7 +221,7 @@ func TestSlipIsAccepted(t *testing.T) {
 	send("12")
 	p.says(t, "blue/brightness", "12")
 	if arrives() {
-		t.Error("it still counts as not designed")
+		t.Errorf("it still counts as not designed: %+v", p.plan.Arriving())
 	}
 }
 
@@ -420,4 +420,25 @@ func TestWillOfAMovedKit(t *testing.T) {
 	}
 	c.Close()
 	p.says(t, "blue/hall/kit-1/$state", "lost")
+}
+
+// TestRecordedFromTheBeginning: what was retained is the beginning of a recording,
+// in the real store, and a replay carries all of it into the sandbox.
+func TestRecordedFromTheBeginning(t *testing.T) {
+	p := lab(t, true)
+	ctx := t.Context()
+	r, err := p.recorder.Start(ctx, "The lamp", "blue/#")
+	must(t, err)
+	must(t, p.sim.Turn("blue/home/esp-sensor", "brightness", "81"))
+	p.says(t, "blue/light", "Off")
+	must(t, p.recorder.Stop(ctx, r.ID))
+	r = p.recorder.Recordings()[0]
+	ms, err := p.recorder.Recorded(ctx, r.ID, 0, 1000)
+	if err != nil || len(ms) != r.N || !ms[0].Retain || ms[len(ms)-1].Retain && len(ms) < 3 {
+		t.Fatalf("%d messages of %d, %v", len(ms), r.N, err)
+	}
+	teacher, _ := p.accountID("teacher")
+	must(t, p.recorder.Play(core.As(ctx, teacher), core.Replay{Recording: r.ID, Speed: 100, Branch: "sandbox"}))
+	p.says(t, "sandbox/blue/light", "Off")
+	eventually(t, "all of it was played", func() bool { now, _ := p.recorder.Playing(); return now.Done && now.Sent == r.N })
 }

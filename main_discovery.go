@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"homeroom/core"
@@ -103,6 +105,7 @@ func (d *discovery) announce(ctx context.Context) error {
 			}
 		}
 	}
+	var news []core.Message
 	for _, m := range told {
 		old, there := known[m.Topic]
 		delete(known, m.Topic)
@@ -110,19 +113,33 @@ func (d *discovery) announce(ctx context.Context) error {
 			continue
 		}
 		m.From, m.Client, m.Retain = core.Program, discoveryClient, true
-		if err := d.p.broker.Publish(ctx, m); err != nil {
-			return err
-		}
+		news = append(news, m)
 	}
 	for gone := range known {
-		if stays[gone] {
-			continue
-		}
-		if err := d.p.broker.Publish(ctx, core.Message{Topic: gone, Retain: true, From: core.Program, Client: discoveryClient}); err != nil {
-			return err
+		if !stays[gone] {
+			news = append(news, core.Message{Topic: gone, Retain: true, From: core.Program, Client: discoveryClient})
 		}
 	}
+	if err := d.publish(ctx, news); err != nil {
+		return err
+	}
 	return d.catchUp(ctx, known)
+}
+
+// publish publishes ms, several at a time: the broker stores them together, and a
+// large plan has a hundred thousand.
+func (d *discovery) publish(ctx context.Context, ms []core.Message) error {
+	var all sync.WaitGroup
+	errs := make([]error, 64)
+	for worker := range errs {
+		all.Go(func() {
+			for i := worker; i < len(ms) && errs[worker] == nil; i += len(errs) {
+				errs[worker] = d.p.broker.Publish(ctx, ms[i])
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // catchUp carries the facts that were retained before anybody carried them.
@@ -131,6 +148,7 @@ func (d *discovery) catchUp(ctx context.Context, known map[topic.Name][]byte) er
 	if b == nil {
 		return nil
 	}
+	var facts []core.Message
 	for from := range plan.HomieNames(d.p.plan.Design()) {
 		for _, m := range d.p.broker.Retained(topic.Filter(from), 1) {
 			out, ok := b.Carry(m)
@@ -138,10 +156,8 @@ func (d *discovery) catchUp(ctx context.Context, known map[topic.Name][]byte) er
 				continue
 			}
 			out.Client = discoveryClient
-			if err := d.p.broker.Publish(ctx, out); err != nil {
-				return err
-			}
+			facts = append(facts, out)
 		}
 	}
-	return nil
+	return d.publish(ctx, facts)
 }

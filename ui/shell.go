@@ -347,6 +347,23 @@ func (s *shell) keys() {
 			}
 		})
 	}
+	inside := func(do func(screen)) func(fyne.Shortcut) {
+		return func(fyne.Shortcut) {
+			if here := s.visible.Load(); here != nil && c.Overlays().Top() == nil {
+				do(*here)
+			}
+		}
+	}
+	c.AddShortcut(&fyne.ShortcutUndo{}, inside(func(here screen) {
+		if edits, ok := here.(interface{ Undo() }); ok {
+			edits.Undo()
+		}
+	}))
+	c.AddShortcut(&fyne.ShortcutRedo{}, inside(func(here screen) {
+		if edits, ok := here.(interface{ Redo() }); ok {
+			edits.Redo()
+		}
+	}))
 	ctrl(fyne.KeyQ, s.win.Close)
 	ctrl(fyne.KeyPlus, func() { s.zoom(+1) })
 	ctrl(fyne.KeyEqual, func() { s.zoom(+1) }) // + without Shift on many keyboards

@@ -356,7 +356,7 @@ func TestEditsLikeTheModel(t *testing.T) {
 			before := sketch(s.Design(), true)
 			naive := model{core.Design{Topics: slices.Clone(s.Design().Topics), Places: slices.Clone(s.Design().Places), Rules: slices.Clone(s.Design().Rules), Alarms: slices.Clone(s.Design().Alarms)}}
 			topics := len(s.Design().Topics)
-			undo, redo := s.Edits()
+			undo, _ := s.Edits()
 			var err error
 			what, pushed, moved := "", true, false
 			switch c.IntN(10) {
@@ -430,7 +430,7 @@ func TestEditsLikeTheModel(t *testing.T) {
 			if n := a.total(); n != readings {
 				t.Fatalf("seed %d, step %d: %s: %d readings became %d", seed, step, what, readings, n)
 			}
-			if undo, redo = s.Edits(); len(undo) != at || len(redo) != len(states)-1-at {
+			if undo, redo := s.Edits(); len(undo) != at || len(redo) != len(states)-1-at {
 				t.Fatalf("seed %d, step %d: %s: %d can be undone and %d redone, want %d and %d", seed, step, what, len(undo), len(redo), at, len(states)-1-at)
 			}
 			if c.IntN(20) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -328,4 +329,45 @@ func TestDescriptions(t *testing.T) {
 		stop()
 		must(t, <-ended)
 	})
+}
+
+// came is an Arrivals.
+type came []core.TopicState
+
+func (came) Known(topic.Name) bool                              { return true }
+func (c came) Topics(uint64) (rows []core.TopicState, _ uint64) { return slices.Clone(c), 0 }
+
+// TestArrivesAtAnOldName: what came to a name before that was given up does not
+// arrive any more; what still comes there, of who may not publish to the new one, does.
+func TestArrivesAtAnOldName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := complete(t, &memory{}, newAttic())
+		must(t, s.CreateTopic(t.Context(), core.Topic{Name: "a/old"}))
+		before := time.Now()
+		time.Sleep(time.Minute)
+		_, err := s.MoveTopics(t.Context(), "a/old", "b/new", true)
+		must(t, err)
+		arrive := func(at time.Time) int {
+			s.cfg.Arrivals = came{{Last: core.Message{Topic: "a/old", At: at}}}
+			return len(s.Arriving())
+		}
+		time.Sleep(time.Minute)
+		if n := arrive(before); n != 0 {
+			t.Errorf("%d arrive that came before", n)
+		}
+		if n := arrive(time.Now()); n != 1 {
+			t.Errorf("%d arrive that come now", n)
+		}
+	})
+}
+
+// TestAlarmWithALongName: an alarm needs room below its topic to tell its state.
+func TestAlarmWithALongName(t *testing.T) {
+	n := topic.Name(strings.Repeat("a", topic.MaxLen-len("/$alarm/hot")))
+	if err := checkAlarm(core.Alarm{ID: "hot", Topic: n, Kind: core.AlarmAbove}); err != nil {
+		t.Error(err)
+	}
+	if err := checkAlarm(core.Alarm{ID: "hot", Topic: n + "a", Kind: core.AlarmAbove}); !errors.Is(err, core.ErrInvalid) {
+		t.Errorf("one byte more: %v", err)
+	}
 }

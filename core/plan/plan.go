@@ -479,7 +479,7 @@ func (s *Service) Arriving() []core.TopicState {
 	rows, _ := s.cfg.Arrivals.Topics(0)
 	v := s.view.Load()
 	return slices.DeleteFunc(rows, func(t core.TopicState) bool {
-		if a, _ := v.renamedAt(t.Last.Topic); a != nil && t.Last.At.Before(a.Until.Add(-AnswerFor)) {
+		if a, _ := v.renamedAt(t.Last.Topic); a != nil && t.Last.At.UnixMilli() <= a.Until.Add(-AnswerFor).UnixMilli() {
 			return true // it came before, and arrives somewhere else now: but of who may not publish there
 		}
 		return v.designed(t.Last.Topic)

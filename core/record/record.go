@@ -164,7 +164,7 @@ func (s *Service) Start(ctx context.Context, name string, f topic.Filter) (core.
 	case n >= MaxRecordings:
 		return core.Recording{}, core.Fail(core.ErrConflict, "There are {n} recordings already. Remove one first.", "n", n)
 	}
-	r := core.Recording{Name: name, Filter: f, From: time.Now()}
+	r := core.Recording{Name: name, Filter: f, From: time.UnixMicro(time.Now().UnixMicro())} // as it is kept: no message comes before it
 	var first []core.Message
 	for _, m := range s.cfg.Retained(f, MaxMessages/2) {
 		m.At = r.From

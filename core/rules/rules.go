@@ -42,6 +42,9 @@ type Config struct {
 	Topic func(topic.Name) (core.Topic, bool)
 	// Value returns the newest that is known of a topic.
 	Value func(topic.Name) (core.Message, bool)
+	// Changed returns the latest message by which the value of a topic became
+	// another, also from before the program started; nil knows none.
+	Changed func(topic.Name) (core.Message, bool)
 	// Past returns what was published to some topics, oldest first.
 	Past func(ctx context.Context, topics []topic.Name, from, to time.Time) ([]core.Message, error)
 	// Title names an account for a person.
@@ -210,7 +213,15 @@ func (s *Service) begin(r *core.Rule, old *entry, now time.Time) *entry {
 	for _, in := range e.run.ins {
 		if old != nil && old.run != nil && in.keep(old.run) {
 			e.run.env[in.name] = in.value
-		} else if m, ok := s.cfg.Value(in.topic); ok {
+			continue
+		}
+		m, ok := s.cfg.Value(in.topic)
+		if s.cfg.Changed != nil { // how old the value is
+			if c, was := s.cfg.Changed(in.topic); was && (!ok || !c.At.After(m.At)) {
+				e.run.seed(in, c)
+			}
+		}
+		if ok {
 			e.run.seed(in, m)
 		}
 	}

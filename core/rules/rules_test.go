@@ -1010,6 +1010,33 @@ func TestSeed(t *testing.T) {
 	})
 }
 
+// TestSeedIsAsOldAsItWas wants a rule to know after a restart how long ago somebody
+// turned the lamp off, though nothing is retained, or was told again since.
+func TestSeedIsAsOldAsItWas(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprint("told again: ", again), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(t, home()...)
+				off := core.Message{Topic: "button", Payload: []byte("turn off"), At: time.Now()}
+				l.s.cfg.Changed = func(n topic.Name) (core.Message, bool) { return off, n == "button" }
+				time.Sleep(9 * time.Minute)
+				l.say("brightness", "20")
+				l.say("presence", "true")
+				l.say("light", "Off")
+				if again {
+					l.say("button", "turn off")
+				}
+				l.set(choiceRule())
+				l.run(func() {
+					l.want("turned off nine minutes ago", "")
+					wait(time.Minute + time.Second)
+					l.want("turned off ten minutes ago", "light On")
+				})
+			})
+		})
+	}
+}
+
 func TestDryRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, home()...)

@@ -35,7 +35,6 @@ type house struct {
 	err      error
 	arriving []core.TopicState
 	values   []core.TopicState
-	position uint64
 	fixes    []core.Fix
 	meant    map[topic.Name]topic.Name
 	effect   core.Effect
@@ -357,14 +356,6 @@ func (l look) Font(s fyne.TextStyle) fyne.Resource {
 
 func (look) Icon(n fyne.ThemeIconName) fyne.Resource { return theme.DefaultTheme().Icon(n) }
 func (look) Size(n fyne.ThemeSizeName) float32       { return theme.DefaultTheme().Size(n) }
-
-// demoFaults are faults of a file.
-func demoFaults() (fs []core.FileFault) {
-	for i := range 12 {
-		fs = append(fs, core.FileFault{Line: 3 + 4*i, Path: fmt.Sprintf("topics[%d].qos", i), Say: core.Say("The QoS of {topic} is {qos}. Choose 0, 1 or 2.", "topic", "blue/home/esp-light/power", "qos", 9)})
-	}
-	return fs
-}
 
 // load does what the shell does.
 func load(t testing.TB, s *Screen) {

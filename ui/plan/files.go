@@ -73,8 +73,7 @@ func (s *Screen) showFaults(name string, faults []core.FileFault) {
 		func(i int, o fyne.CanvasObject) { o.(*fw.Label).SetText(lines[i]) })
 	// Which file is wrong is for the person who mends it: all can be copied.
 	all := strings.Join(lines, "\n\n")
-	var d *dialog.CustomDialog
-	d = dialog.NewCustomWithoutButtons(lang.L("Nothing was imported"), container.NewBorder(
+	d := dialog.NewCustomWithoutButtons(lang.L("Nothing was imported"), container.NewBorder(
 		widget.NewNote(lang.L("{file} has faults ({n}). Mend them and import it again.", "file", name, "n", len(faults)), fw.DangerImportance), nil, nil, nil, list), s.sh.Window())
 	copied := fw.NewButtonWithIcon(lang.L("Copy the list"), theme.ContentCopyIcon(), func() {
 		fyne.CurrentApp().Clipboard().SetContent(all)

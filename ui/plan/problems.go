@@ -38,7 +38,6 @@ func newProblems(e editor, p Plan) *problems {
 	q.all = fw.NewButtonWithIcon(lang.L("Fix all that can be"), theme.ConfirmIcon(), q.fixAll)
 	q.all.Importance = fw.HighImportance
 	q.page = container.NewBorder(container.NewVBox(q.count, q.all), nil, nil, nil, widget.Scroll(q.groups))
-	q.show()
 	return q
 }
 

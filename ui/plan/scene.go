@@ -195,7 +195,7 @@ func (d *drawing) stand(w world, tiles map[topic.Name]*widget.HouseTile, inside 
 	if room != "" && n != room {
 		sub = string(n[len(room)+1:])
 	}
-	if t == nil {
+	if t == nil && title == sub {
 		sub = lang.L("not designed")
 	} else if title == sub {
 		sub = lang.L("topic")

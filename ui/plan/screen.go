@@ -131,6 +131,13 @@ func (s *Screen) Icon() fyne.Resource { return roomIcon }
 // Content is what the window shows.
 func (s *Screen) Content() fyne.CanvasObject { return s.content }
 
+// Undo takes back the newest edit, and Redo makes it again; the keys for it are
+// the window's where neither the house nor a field has the keyboard.
+func (s *Screen) Undo() { s.undo() }
+
+// Redo is the other way.
+func (s *Screen) Redo() { s.redo() }
+
 // Stale is what makes the screen out of date.
 func (s *Screen) Stale() core.Change {
 	return core.PlanChanged | core.MessagesChanged | core.RefusalsChanged | core.ClientsChanged | core.BoardsChanged | core.RulesChanged | core.AccountsChanged

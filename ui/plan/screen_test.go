@@ -484,7 +484,7 @@ func TestValuesAreTouchedWithoutDrawingAnew(t *testing.T) {
 	if s.redrawn == drawn || s.tile(looseID("blue/brightnes")) == nil {
 		t.Error("a topic that is not designed is not drawn")
 	}
-	if note := s.tile(looseID("blue/brightnes")).Note; note != "brightnes – did you mean brightness?" {
+	if note := s.tile(looseID("blue/brightnes")).Note; note != "did you mean brightness?" {
 		t.Errorf("it says %q", note)
 	}
 	h.refusals = []core.Refusal{{At: at, Topic: "blue/light", Say: core.Say("no")}}
@@ -612,4 +612,137 @@ func living(h *house) {
 	h.refusals = []core.Refusal{{At: noon, Account: 3, Topic: "blue/button", Action: core.Publish, Say: core.Say("{name} may not publish to {topic}.", "name", "green-esp-button", "topic", "blue/button")}}
 	h.states = []core.RuleState{{ID: "green-choice", Acts: 1, Last: core.Firing{At: noon}}}
 	h.fixes = []core.Fix{{Topic: "green/brightnes", Say: core.Say("{name} – did you mean {other}?", "name", "brightnes", "other", "brightness")}}
+}
+
+// TestOneGestureIsOneUndo: what takes several edits is undone and made again at once.
+func TestOneGestureIsOneUndo(t *testing.T) {
+	h := twoTeams(t)
+	s, _ := visit(t, h)
+	before := names(h)
+	if err := h.Change(t.Context(), core.Batch{Topics: []core.Topic{{Name: "x"}}}); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s)
+	x := names(h)
+	s.house.OnMoved([]widget.HouseMove{{ID: placeID("blue/home/esp-light"), In: placeID("blue/hall"), X: 48, Y: 64}})
+	load(t, s)
+	moved := names(h)
+	if len(h.undo) != 3 {
+		t.Fatalf("the drag was %d edits, want a move and where it is drawn", len(h.undo)-1)
+	}
+	s.undo()
+	load(t, s)
+	if got := names(h); got != x {
+		t.Errorf("after one undo there is\n%s\nwant\n%s", got, x)
+	}
+	s.redo()
+	load(t, s)
+	if p := h.d.Place("blue/hall/esp-light"); names(h) != moved || p == nil || p.X != 48 || p.Y != 64 {
+		t.Errorf("after one redo there is\n%s\nwant\n%s", names(h), moved)
+	}
+	s.undo()
+	s.undo()
+	if got := names(h); got != before {
+		t.Errorf("what was done before is not undone by itself: %s", got)
+	}
+}
+
+// TestWhatIsNewIsChosen also where the window saw it before it knew that it was to.
+func TestWhatIsNewIsChosen(t *testing.T) {
+	h := twoTeams(t)
+	s, shell := visit(t, h)
+	b, i := newMaker(s.d, nil).room("blue")
+	if err := h.Change(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s)
+	s.naming = i
+	load(t, s)
+	if !slices.Equal(s.chosen(), []item{i}) {
+		t.Errorf("chosen %v, want %v", s.chosen(), i)
+	}
+	if e, ok := shell.Win.Canvas().Focused().(*fieldEntry); !ok || e.Text != last(i.place) {
+		t.Errorf("the keyboard is at %T, want the name", shell.Win.Canvas().Focused())
+	}
+}
+
+// TestNewRoomsCoverNothing wherever they are dropped.
+func TestNewRoomsCoverNothing(t *testing.T) {
+	for _, in := range []topic.Name{"", "blue", "blue/home"} {
+		h := twoTeams(t)
+		s, _ := visit(t, h)
+		for range 3 {
+			s.addRoom(in, 0, 0)
+			load(t, s)
+		}
+		if n := len(h.undo); n != 3 {
+			t.Errorf("in %q: %d rooms were added", in, n)
+		}
+		for i, a := range s.pic.Areas {
+			for _, b := range s.pic.Areas[:i] {
+				if a.In == b.In && (rect{a.X, a.Y, a.W, a.H}).meets(rect{b.X, b.Y, b.W, b.H}) {
+					t.Errorf("in %q: %s covers %s", in, a.Title, b.Title)
+				}
+			}
+		}
+	}
+}
+
+func TestShelve(t *testing.T) {
+	wide := func(n int) (ps []core.Place) {
+		for i := range n {
+			ps = append(ps, core.Place{Name: topic.Name(fmt.Sprint("team-", i)), Kind: core.BranchPlace, W: 900, H: 400})
+			ps = append(ps, core.Place{Name: topic.Name(fmt.Sprint("team-", i, "/room")), Kind: core.RoomPlace, X: 7})
+		}
+		return ps
+	}
+	for _, c := range []struct {
+		n       int
+		canvas  fyne.Size
+		columns int
+	}{{1, fyne.NewSize(500, 500), 1}, {2, fyne.NewSize(500, 600), 1}, {2, fyne.NewSize(2000, 300), 2}, {6, fyne.NewSize(540, 590), 2}, {6, fyne.Size{}, 1}} {
+		ps := wide(c.n)
+		shelve(ps, c.canvas)
+		xs := map[float64]bool{}
+		for i, p := range ps {
+			if p.Kind == core.RoomPlace {
+				if p.X != 7 {
+					t.Errorf("a room was moved to %v", p.X)
+				}
+				continue
+			}
+			xs[p.X] = true
+			for _, o := range ps[:i] {
+				if o.Kind == core.BranchPlace && o.X < p.X+p.W && p.X < o.X+o.W && o.Y < p.Y+p.H && p.Y < o.Y+o.H && c.canvas.Width > 0 {
+					t.Errorf("%d on %v: %s covers %s", c.n, c.canvas, p.Name, o.Name)
+				}
+			}
+		}
+		if len(xs) != c.columns {
+			t.Errorf("%d on %v stand in %d columns, want %d", c.n, c.canvas, len(xs), c.columns)
+		}
+	}
+	flat := append(wide(1), core.Place{Name: "esp-light", Kind: core.KitPlace})
+	flat[0].X = 5
+	if shelve(flat, fyne.NewSize(500, 500)); flat[0].X != 5 {
+		t.Error("with flat kits beside it a branch is moved")
+	}
+}
+
+func TestBranchesHaveTheColorsOfTheirNames(t *testing.T) {
+	d := &core.Design{}
+	for _, n := range []topic.Name{"amber", "blue", "red", "team-1", "team-2", "team-3", "team-4", "team-5"} {
+		d.Places = append(d.Places, &core.Place{Name: n, Kind: core.BranchPlace})
+	}
+	hues := branchHues(d)
+	if hues["blue"] != 1 || hues["red"] != 4 {
+		t.Errorf("blue is %d and red is %d", hues["blue"], hues["red"])
+	}
+	seen := map[int]topic.Name{}
+	for n, h := range hues {
+		if o, twice := seen[h]; twice {
+			t.Errorf("%s and %s have one colour", n, o)
+		}
+		seen[h] = n
+	}
 }

@@ -415,8 +415,14 @@ func (r *treeRow) place(h float32) {
 		r.dot.Move(fyne.NewPos(right-across, r.y+(h-across)/2))
 		right -= across + 6
 	}
+	room := max(0, (right-x)*0.5)
+	if _, name := ruler.Fit(l.title, right-x); l.dot != "" { // the name comes first: the dot tells the state, too
+		if room = right - x - name - 8; room < 44 {
+			l.value = ""
+		}
+	}
 	var used float32
-	r.value.Text, used = rowText.Fit(l.value, max(0, (right-x)*0.5))
+	r.value.Text, used = rowText.Fit(l.value, room)
 	end := right
 	if l.value != "" {
 		end -= used + 8

@@ -228,7 +228,7 @@ func TestTreeBoundsWhatArrives(t *testing.T) {
 	if len(tr.strays) > maxStrays {
 		t.Errorf("%d names that arrive are held", len(tr.strays))
 	}
-	tr.age(noon, []core.TopicState{message("a//b", "\xff\x00"), message("/", "x"), message("‮x", "")})
+	tr.age(noon, []core.TopicState{message("a//b", "\xff\x00"), message("/", "x"), message("\u202ex", "")})
 	picture(tr.content(), fyne.NewSize(260, 400))
 }
 

@@ -50,7 +50,7 @@ func (s *Screen) buildPlayer() fyne.CanvasObject {
 	back := fw.NewButtonWithIcon("", theme.NavigateBackIcon(), func() { s.step(-1) })
 	forth := fw.NewButtonWithIcon("", theme.NavigateNextIcon(), func() { s.step(+1) })
 	tools := container.NewHBox(s.play, s.halt, back, forth, s.clock)
-	target := container.NewHBox(s.speed, s.into, widget.Wide(130, s.branch), s.repeat)
+	target := container.NewHBox(s.speed, widget.Wide(190, s.into), widget.Wide(130, s.branch), s.repeat)
 	s.problem = widget.NewNote("", fw.WarningImportance)
 	s.problem.Hide()
 
@@ -61,7 +61,8 @@ func (s *Screen) buildPlayer() fyne.CanvasObject {
 		v.TextStyle.Bold = true
 		return widget.Row([]float32{5, 4, 2}, widget.Cell(""), v, at)
 	}, s.setValue)
-	values := container.NewBorder(widget.Muted(lang.L("What every topic had at this moment")), nil, nil, nil, s.table)
+	s.hint = widget.Muted("")
+	values := container.NewBorder(s.hint, nil, nil, nil, s.table)
 	return widget.NewSurface(theme.ColorNameOverlayBackground, container.NewBorder(
 		container.NewVBox(head, s.strip, tools, target, s.problem, fw.NewSeparator()), nil, nil, nil, values))
 }
@@ -113,6 +114,11 @@ func (s *Screen) drawPlayer(r core.Recording) {
 	}
 	show(s.problem, told != "")
 	set(s.problem.Text, told)
+	hint := lang.L("What every topic had at this moment")
+	if running {
+		hint = lang.L("It is being recorded. Stop it to look through it and to play it again.")
+	}
+	set(s.hint, hint)
 	s.strip.set(s.film, s.at)
 	if s.film == nil {
 		set(s.clock, length(time.Since(r.From)))

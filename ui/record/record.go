@@ -73,6 +73,7 @@ type Screen struct {
 	left         *fyne.Container
 
 	title, about, clock *fw.Label
+	hint                *fw.Label // above the values
 	strip               *strip
 	play, halt          *fw.Button
 	stop, remove        *fw.Button

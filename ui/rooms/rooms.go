@@ -60,8 +60,8 @@ type Screen struct {
 	model    model
 	choice   choice
 	soon     core.Series // is opened once it is known
-	grouped  time.Time // when sections were made
-	aged     time.Time // when ages were shown
+	grouped  time.Time   // when sections were made
+	aged     time.Time   // when ages were shown
 	grid     *grid
 	detail   *detail
 	overview fyne.CanvasObject

@@ -185,8 +185,7 @@ func SlotName(slot topic.ID) string {
 
 // boardRow is one part under the picture.
 type boardRow struct {
-	set  func(core.Part)
-	part core.Part
+	set func(core.Part)
 }
 
 func (b *Board) build() {

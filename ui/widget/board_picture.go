@@ -88,7 +88,6 @@ type pcb struct {
 	spots []spot
 	parts map[topic.ID]*pcbPart
 	power *canvas.Circle
-	scale float32
 }
 
 // pcbPart is a part on the board.
