@@ -11,17 +11,16 @@ import (
 	"homeroom/core/topic"
 )
 
-// The load test of Home: as busy as a class gets.
+// The load test: as busy as a class gets.
 const (
-	loadRate  = 2 // messages a second of each kit
-	loadTime  = 10 * time.Second
+	loadRate  = 2           // messages a second of each kit
 	loadLabel = "Load test" // of its accounts, which go after it
 )
 
-// tryKits lets n virtual kits publish and read for some seconds, and returns what
+// tryKits lets n virtual kits publish and read for that long, and returns what
 // became of it. Their accounts and grants are gone after it; those of a test that
 // the program did not survive go with the next one.
-func (p *program) tryKits(ctx context.Context, n int) (sim.LoadReport, error) {
+func (p *program) tryKits(ctx context.Context, n int, long time.Duration) (sim.LoadReport, error) {
 	if !p.loading.TryLock() {
 		return sim.LoadReport{}, core.Fail(core.ErrConflict, "A load test runs already. Wait until it has ended.")
 	}
@@ -68,6 +67,6 @@ func (p *program) tryKits(ctx context.Context, n int) (sim.LoadReport, error) {
 		}
 		return p.accounts.Lend(id)
 	}
-	return sim.Load{Kits: n, Rate: loadRate, For: loadTime}.Run(ctx, sim.Config{Address: func() string { return reachable(p.broker.Addr()) }, Lend: lend,
+	return sim.Load{Kits: n, Rate: loadRate, For: long}.Run(ctx, sim.Config{Address: func() string { return reachable(p.broker.Addr()) }, Lend: lend,
 		Topic: p.plan.Topic, Feed: &core.Feed{}, Log: p.log})
 }

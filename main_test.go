@@ -12,6 +12,7 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +30,10 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"homeroom/assets/lang"
+	"homeroom/core"
+	"homeroom/core/accounts"
+	"homeroom/core/topic"
+	"homeroom/storage"
 )
 
 // asProgram in the environment makes the test binary the program itself, so
@@ -172,17 +177,46 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Fatal("never:", what)
 }
 
-// class makes a teacher, and kits of the teams blue and red; it returns their secrets.
+// class makes the accounts of enrol in a folder where no program runs. (The
+// command line does so in TestCommandLine; here it would take seconds a test.)
 func class(t *testing.T, data string) map[string]string {
 	t.Helper()
-	tool(t, data, "a good password\n", "account", "add", "teacher", "--role", "teacher", "--password-stdin")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	db, err := storage.Open(t.Context(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := accounts.Open(t.Context(), accounts.Config{Store: db, Feed: &core.Feed{}, Log: slog.New(slog.DiscardHandler), Strength: accounts.ForTests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := enrol(t, s)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return secrets
+}
+
+// enrol makes a teacher, and kits of the teams blue and red; it returns their secrets.
+func enrol(t *testing.T, s *accounts.Service) map[string]string {
+	t.Helper()
 	secrets := map[string]string{"teacher": "a good password"}
-	for kit, team := range map[string]string{"kit-1": "blue", "kit-2": "blue", "kit-3": "red"} {
-		f := strings.Fields(tool(t, data, "", "account", "add", kit, "--role", "kit", "--team", team))
-		if len(f) != 2 || f[0] != kit || len(f[1]) < 26 {
-			t.Fatalf("account add printed %q", f)
+	if _, err := s.Claim(t.Context(), "teacher", "", secrets["teacher"]); err != nil {
+		t.Fatal(err)
+	}
+	for _, team := range []topic.ID{"blue", "red"} {
+		if err := s.AddTeam(t.Context(), core.Team{Name: team}); err != nil {
+			t.Fatal(err)
 		}
-		secrets[kit] = f[1]
+	}
+	for kit, team := range map[topic.ID]topic.ID{"kit-1": "blue", "kit-2": "blue", "kit-3": "red"} {
+		_, secret, err := s.Add(t.Context(), core.Account{Name: kit, Role: core.Kit, Team: team, Mounted: true}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets[string(kit)] = secret
 	}
 	return secrets
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -132,6 +133,7 @@ func (w windowPlan) UndoRemove(ctx context.Context, id int64) error {
 // Problems returns what could be better.
 func (w windowPlan) Problems() []core.Fix {
 	states, _ := w.p.history.Topics(0)
+	states = slices.DeleteFunc(states, func(s core.TopicState) bool { return s.Last.Client == record.Client }) // what is played was meant
 	return plan.Problems(w.Design(), states)
 }
 
@@ -248,11 +250,14 @@ func (w windowRecorder) Play(ctx context.Context, r core.Replay) error {
 	return w.Service.Play(core.As(ctx, id), r)
 }
 
+// rehearsalTime is what the card in Home says.
+const rehearsalTime = 10 * time.Second
+
 // rehearsal tries whether this PC carries the class.
 type rehearsal struct{ *program }
 
 func (r rehearsal) TryKits(ctx context.Context, n int) (core.Sentence, error) {
-	report, err := r.tryKits(ctx, n)
+	report, err := r.tryKits(ctx, n, rehearsalTime)
 	return report.Say, err
 }
 
