@@ -210,19 +210,6 @@ func (p *program) feel(n topic.Name, value string) bool {
 	return felt
 }
 
-// firstTeacher returns as whom the window acts: who sits at the PC that holds the
-// data is its first teacher, or anyone where all may do everything.
-func (p *program) firstTeacher() (core.AccountID, error) {
-	first := firstTeacher(p.accounts)
-	switch {
-	case first != 0:
-		return first, nil
-	case p.info.Open:
-		return core.Anyone, nil
-	}
-	return 0, core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
-}
-
 // documents is what a document of the plan says about this program.
 func (p *program) documents() plan.DocOptions {
 	a := addresses(p.info)

@@ -92,6 +92,8 @@ func newPlayground(e editor, p Plan, r Rights) *playground {
 		container.NewBorder(nil, nil, nil, container.NewCenter(g.choose), g.count))
 	below := container.New(layout.NewCustomPaddedVBoxLayout(0), widget.NewFold(lang.L("Nearly"), g.misses), widget.NewFold(lang.L("Who may subscribe to it"), g.may))
 	g.page = container.NewBorder(top, below, nil, nil, g.list)
+	g.design = e.design()
+	g.offer()
 	return g
 }
 

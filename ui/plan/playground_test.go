@@ -161,6 +161,7 @@ func TestProblems(t *testing.T) {
 		{Topic: "blue/lab", Say: core.Say("{name} is hard to read.", "name", "blue/lab")},
 	}
 	q := newProblems(d, d)
+	q.show()
 	d.put(q.content(), fyne.NewSize(340, 900))
 	if text := saidIn(q.content()); !strings.Contains(text, "problems: 6") || !strings.Contains(text, "Can be fixed with one click: 5") || !strings.Contains(text, "A person must decide: 1") {
 		t.Errorf("told:\n%s", text)
@@ -193,7 +194,9 @@ func TestProblemsPicture(t *testing.T) {
 		{Topic: kit1 + "/light", Say: core.Say("{name} is odd.", "name", "light"), Batch: core.Batch{Topics: []core.Topic{{}}}},
 		{Topic: "blue/lab", Say: core.Say("{name} is hard to read.", "name", "blue/lab")},
 	}
-	test.AssertImageMatches(t, "problems.png", picture(newProblems(d, d).content(), fyne.NewSize(320, 460)))
+	q := newProblems(d, d)
+	q.show()
+	test.AssertImageMatches(t, "problems.png", picture(q.content(), fyne.NewSize(320, 460)))
 }
 
 func TestWhy(t *testing.T) {
