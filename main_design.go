@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -213,24 +214,37 @@ func (p *program) feel(n topic.Name, value string) bool {
 // documents is what a document of the plan says about this program.
 func (p *program) documents() plan.DocOptions {
 	a := addresses(p.info)
-	o := plan.DocOptions{Address: a.MQTT[0], Say: lang.Say, Account: p.title, Rule: func(r core.Rule) string { return sentence(p.plan, r) }}
+	o := plan.DocOptions{Address: a.MQTT[0], Say: lang.Say, Account: p.title, Rule: func(r core.Rule) string { return sentence(p.plan.Design(), r, lang.Say) }}
 	if len(a.MQTTS) > 0 {
 		o.Secure = a.MQTTS[0]
 	}
 	return o
 }
 
-// writePlan writes the design in a format: json, csv, markdown or asyncapi.
-func writePlan(w io.Writer, s *plan.Service, f topic.Filter, format string, o plan.DocOptions) error {
+// writePlan writes a design in a format: json, csv, markdown or asyncapi.
+func writePlan(w io.Writer, d *core.Design, f topic.Filter, format string, o plan.DocOptions) error {
 	switch format {
 	case "json":
-		return s.ExportJSON(w)
+		return plan.WriteJSON(w, d)
 	case "csv":
-		return s.ExportCSV(w)
+		return plan.WriteCSV(w, d)
 	case "markdown":
-		return plan.Markdown(w, s.Design(), f, o)
+		return plan.Markdown(w, d, f, o)
 	case "asyncapi":
-		return plan.AsyncAPI(w, s.Design(), f, o)
+		return plan.AsyncAPI(w, d, f, o)
 	}
 	return core.Fail(core.ErrInvalid, "There is no format {format}. Choose json, csv, markdown or asyncapi.", "format", format)
+}
+
+// importPlan applies all of a file, or nothing and returns its faults.
+func importPlan(ctx context.Context, s *plan.Service, file []byte) (created, changed int, faults []core.FileFault, err error) {
+	created, changed, err = s.Import(ctx, file)
+	var told plan.Faults
+	if errors.As(err, &told) {
+		for _, f := range told {
+			faults = append(faults, core.FileFault{Line: f.Line, Path: f.Path, Say: f.Sentence})
+		}
+		err = nil
+	}
+	return created, changed, faults, err
 }

@@ -209,24 +209,30 @@ func (c *planDocument) Run(ctx context.Context, e env) error {
 		return core.Fail(errUsage, "{filter} is not a topic filter: + and # stand alone in a level, # only at the end.", "filter", c.Filter)
 	}
 	return withPlan(ctx, e, func(s *plan.Service) error {
-		return writePlan(e.out, s, f, c.Format, plan.DocOptions{Title: c.Title, Address: c.Address, Say: lang.Say, Rule: func(r core.Rule) string { return sentence(s, r) }})
+		return writePlan(e.out, s.Design(), f, c.Format, plan.DocOptions{Title: c.Title, Address: c.Address, Say: lang.Say, Rule: func(r core.Rule) string { return sentence(s.Design(), r, lang.Say) }})
 	})
 }
 
-// sentence writes a rule as a person reads it.
-func sentence(s *plan.Service, r core.Rule) string {
-	when, holds, then := rules.Sentence(r, s.Topic, titles(s))
+// sentence writes a rule of d as a person reads it, in the language of say.
+func sentence(d *core.Design, r core.Rule, say func(core.Sentence) string) string {
+	topics := func(n topic.Name) (core.Topic, bool) {
+		if t := d.Topic(n); t != nil {
+			return *t, true
+		}
+		return core.Topic{}, false
+	}
+	when, holds, then := rules.Sentence(r, topics, titles(d))
 	var parts []string
 	for _, part := range slices.Concat(when, holds, then) {
-		parts = append(parts, lang.Say(part))
+		parts = append(parts, say(part))
 	}
 	return strings.Join(parts, " ")
 }
 
-// titles names topics as a person reads them.
-func titles(s *plan.Service) func(topic.Name) string {
+// titles names topics of d as a person reads them.
+func titles(d *core.Design) func(topic.Name) string {
 	return func(n topic.Name) string {
-		if t, ok := s.Topic(n); ok && t.Label != "" {
+		if t := d.Topic(n); t != nil && t.Label != "" {
 			return t.Label
 		}
 		return string(n)

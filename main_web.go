@@ -3,9 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
-	"strings"
 
 	"homeroom/assets/lang"
 	"homeroom/core"
@@ -43,15 +41,7 @@ func (w webPlan) FromTemplate(key string, branches []topic.Name, onBoard bool, l
 
 // Import applies all of a file, or nothing and tells its faults.
 func (w webPlan) Import(ctx context.Context, file []byte) (created, changed int, faults []core.FileFault, err error) {
-	created, changed, err = w.Service.Import(ctx, file)
-	var told plan.Faults
-	if errors.As(err, &told) {
-		for _, f := range told {
-			faults = append(faults, core.FileFault{Line: f.Line, Path: f.Path, Say: f.Sentence})
-		}
-		err = nil
-	}
-	return created, changed, faults, err
+	return importPlan(ctx, w.Service, file)
 }
 
 // Document writes d for whom o names.
@@ -59,33 +49,8 @@ func (w webPlan) Document(to io.Writer, d *core.Design, o gateway.DocumentOption
 	options, say := w.p.documents(), lang.Closest(o.Language).Say
 	options.Say = say
 	options.Account = func(id core.AccountID) string { return cmp.Or(o.Account(id), say(core.Say("somebody else"))) }
-	options.Rule = func(r core.Rule) string {
-		when, holds, then := rules.Sentence(r, func(n topic.Name) (core.Topic, bool) {
-			if t := d.Topic(n); t != nil {
-				return *t, true
-			}
-			return core.Topic{}, false
-		}, func(n topic.Name) string {
-			if t := d.Topic(n); t != nil && t.Label != "" {
-				return t.Label
-			}
-			return string(n)
-		})
-		var parts []string
-		for _, s := range append(append(when, holds...), then...) {
-			parts = append(parts, say(s))
-		}
-		return strings.Join(parts, " ")
-	}
-	switch o.Format {
-	case "json":
-		return plan.WriteJSON(to, d)
-	case "csv":
-		return plan.WriteCSV(to, d)
-	case "markdown":
-		return plan.Markdown(to, d, o.Filter, options)
-	}
-	return plan.AsyncAPI(to, d, o.Filter, options)
+	options.Rule = func(r core.Rule) string { return sentence(d, r, say) }
+	return writePlan(to, d, o.Filter, o.Format, options)
 }
 
 // webRules are the rules for the web door, with their language.

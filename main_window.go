@@ -178,20 +178,12 @@ func (w windowPlan) Select(filter string) (core.Selection, error) {
 
 // Import applies all of a file, or nothing and tells its faults.
 func (w windowPlan) Import(ctx context.Context, file []byte) (created, changed int, faults []core.FileFault, err error) {
-	created, changed, err = w.Service.Import(w.teacher(ctx), file)
-	var told plan.Faults
-	if errors.As(err, &told) {
-		for _, f := range told {
-			faults = append(faults, core.FileFault{Line: f.Line, Path: f.Path, Say: f.Sentence})
-		}
-		err = nil
-	}
-	return created, changed, faults, err
+	return importPlan(w.teacher(ctx), w.Service, file)
 }
 
 // Export writes the design.
 func (w windowPlan) Export(_ context.Context, to io.Writer, format string) error {
-	return writePlan(to, w.Service, "#", format, w.p.documents())
+	return writePlan(to, w.Design(), "#", format, w.p.documents())
 }
 
 // rights is who may do what, for the playground.
@@ -239,7 +231,7 @@ func (l ruleLanguage) Text(r core.Rule) string { return rules.Text(r) }
 func (l ruleLanguage) Parse(text string) (core.Rule, error) { return rules.Parse(text, l.plan.Topic) }
 
 func (l ruleLanguage) Sentence(r core.Rule) (when, holds, then []core.Sentence) {
-	return rules.Sentence(r, l.plan.Topic, titles(l.plan))
+	return rules.Sentence(r, l.plan.Topic, titles(l.plan.Design()))
 }
 
 // ruleLibrary is what is known about rules.
