@@ -448,7 +448,8 @@ func TestImports(t *testing.T) {
 		"github.com/gofrs/flock":        {""},
 		"database/sql":                  {"storage"},
 		"net/http":                      {"core/gateway"},
-		"go.bug.st/serial":              {"core/kits"},
+		"go.bug.st/serial":              {"core/kits/line"},
+		"github.com/zalando/go-keyring": {"core/kits"},
 		"github.com/golang-jwt/":        {"core/accounts"},
 		"github.com/danielgtaylor/huma": {"core/gateway"},
 		"github.com/centrifugal/":       {"core/gateway"},
@@ -486,6 +487,7 @@ func TestImports(t *testing.T) {
 					t.Errorf("core imports %s; the vocabulary knows only core/topic", local)
 				}
 			case vocabulary:
+			case strings.HasPrefix(pkg, "core/") && part(pkg) == part(local): // one part, in several packages
 			case pkg == "ui" && (within(local, "ui") || words):
 			case within(pkg, "ui/widget") && (within(local, "ui/widget") || words):
 			case within(pkg, "ui") && (within(local, "ui/widget") || words || within(local, pkg)):
@@ -502,6 +504,12 @@ func name(pkg string) string {
 		return "main"
 	}
 	return pkg
+}
+
+// part returns the part of core that pkg belongs to.
+func part(pkg string) string {
+	f := strings.SplitN(pkg, "/", 3)
+	return strings.Join(f[:min(2, len(f))], "/")
 }
 
 func within(pkg, dir string) bool {

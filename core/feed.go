@@ -21,6 +21,7 @@ const (
 	RulesChanged                         // what rules did
 	AlarmsChanged                        // which alarms call
 	RecordingsChanged                    // recordings and replays
+	KitsChanged                          // serial ports, setups, real kits
 )
 
 // Feed carries changes from the parts that own state to those that show it.

@@ -21,7 +21,7 @@ const (
 )
 
 // board is what a kit needs from the hardware and the network. It mirrors Board
-// in firmware/kit/src/roles.h.
+// in firmware/kit/src/core/roles.h.
 type board interface {
 	publish(name topic.Name, payload string, retain bool)
 	light(slot topic.ID, on bool)
@@ -29,7 +29,7 @@ type board interface {
 }
 
 // behaviour is what a kit does. It has no clock and waits for nothing: times are
-// milliseconds since power-on and wrap. It mirrors Kit in firmware/kit/src/roles.cpp;
+// milliseconds since power-on and wrap. It mirrors Kit in firmware/kit/src/core/roles.cpp;
 // the transcripts in firmware/testdata keep the two the same.
 type behaviour struct {
 	board

@@ -375,7 +375,7 @@ func buildReplay(t *testing.T) string {
 	}
 	program := filepath.Join(t.TempDir(), "replay")
 	out, err := exec.Command(gxx, "-std=c++17", "-Os", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-fno-exceptions", "-fno-rtti",
-		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program, firmware+"/host/replay.cpp", firmware+"/kit/src/roles.cpp").CombinedOutput()
+		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program, firmware+"/host/replay.cpp", firmware+"/kit/src/core/roles.cpp").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "../kit/src/roles.h"
+#include "../kit/src/core/roles.h"
 
 namespace {
 
