@@ -180,6 +180,9 @@ func (g gate) Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic
 	if id == core.Program && a == core.Publish {
 		return f, nil
 	}
+	if a == core.Publish && strings.HasSuffix(string(f), "/"+core.KitAsked) {
+		return f, core.Fail(core.ErrDenied, "{topic} is where Homeroom asks the kit to do something, so nobody else publishes there. Use the screen Kits.", "topic", f)
+	}
 	real, err := g.Service.Authorize(id, a, f)
 	if a != core.Publish || g.p.plan == nil {
 		return real, err

@@ -171,6 +171,14 @@ func (w windowPlan) FromTemplate(key string, branches []topic.Name, onBoard bool
 	return plan.FromTemplate(key, branches, w.Design(), plan.Options{OnBoard: onBoard, Say: lang.Say})
 }
 
+// DrawKit returns the kit with the parts of its role and their topics.
+func (w windowPlan) DrawKit(kit core.Place) core.Batch {
+	return plan.DrawKit(w.Design(), kit, lang.Say)
+}
+
+// PartTopic returns what the topic of a part is usually like.
+func (w windowPlan) PartTopic(slot topic.ID) core.Topic { return plan.PartTopic(slot, lang.Say) }
+
 // Select tells what a filter selects, as a person types it.
 func (w windowPlan) Select(filter string) (core.Selection, error) {
 	return plan.Select(w.Design(), filter, w.Arriving())

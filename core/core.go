@@ -146,6 +146,7 @@ type Message struct {
 	Retain  bool
 	Will    bool // the broker published it because the connection was lost
 	From    AccountID
+	To      AccountID // only the sessions of this account get it; 0 is whoever subscribes
 	Client  string    // MQTT Client Identifier, or "window" and "page" for our own
 	At      time.Time // arrival at this PC, which is the truth about time
 }

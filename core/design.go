@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,48 @@ func find[T any, K ~string](all []*T, key K, of func(*T) K) *T {
 		return nil
 	}
 	return all[i]
+}
+
+// AccountFor returns a name for the account of a kit that no other kit signs in
+// with and that taken does not know: that of its branch and the kit, or of all its
+// levels.
+func (d *Design) AccountFor(kit topic.Name, taken func(topic.ID) bool) topic.ID {
+	levels := kit.Split()
+	for i := 1; ; i++ {
+		name := levels[0]
+		switch {
+		case i == 1 && len(levels) > 1:
+			name += "-" + levels[len(levels)-1]
+		case i > 1:
+			name = strings.Join(levels, "-")
+		}
+		if i > 2 {
+			name = fmt.Sprintf("%s-%d", name, i-1)
+		}
+		id := plainID(name)
+		if !taken(id) && !slices.ContainsFunc(d.Places, func(p *Place) bool { return p.Account == id }) {
+			return id
+		}
+	}
+}
+
+// plainID returns what of a text can be in an ID.
+func plainID(s string) topic.ID {
+	s = strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
+			return r
+		case r == '_' || r == ' ' || r == '/':
+			return '-'
+		}
+		return -1
+	}, s), "-")
+	if s = s[max(0, len(s)-topic.MaxID):]; s == "" {
+		return "kit"
+	}
+	return topic.ID(strings.Trim(s, "-"))
 }
 
 // Within reports whether n is at or below branch.

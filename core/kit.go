@@ -6,6 +6,14 @@ import (
 	"homeroom/core/topic"
 )
 
+// What a kit says and hears about itself, below its name (firmware/PROTOCOL.md).
+const (
+	KitState = "$state"
+	KitInfo  = "$info"
+	KitAsked = "$do" // only Program publishes there, and only the kit hears it
+	KitTold  = "$told"
+)
+
 // Ports is where kits may be plugged in, and what to do where there is nowhere.
 type Ports struct {
 	All []SerialPort // in order of name

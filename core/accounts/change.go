@@ -121,13 +121,21 @@ func (s *Service) SetPassword(ctx context.Context, id core.AccountID, password s
 // seen again. What the account has open ends.
 func (s *Service) ResetSecret(ctx context.Context, id core.AccountID) (secret string, err error) {
 	secret = randomSecret()
-	err = s.setHash(ctx, id, s.sum(secret), func(name topic.ID) core.Sentence {
-		return core.Say("{name} has a new secret", "name", name)
-	})
-	if err != nil {
+	if err = s.SetSecret(ctx, id, secret); err != nil {
 		return "", err
 	}
 	return secret, nil
+}
+
+// NewSecret returns a random secret that SetSecret can make a kit's own.
+func (s *Service) NewSecret() string { return randomSecret() }
+
+// SetSecret makes a secret of NewSecret that of the kit, so that the board can have
+// it before it counts. What the kit has open ends.
+func (s *Service) SetSecret(ctx context.Context, id core.AccountID, secret string) error {
+	return s.setHash(ctx, id, s.sum(secret), func(name topic.ID) core.Sentence {
+		return core.Say("{name} has a new secret", "name", name)
+	})
 }
 
 func (s *Service) setHash(ctx context.Context, id core.AccountID, hash string, say func(name topic.ID) core.Sentence) error {

@@ -202,7 +202,8 @@ func (b *Broker) Close() (err error) {
 }
 
 // Publish sends m on behalf of m.From and returns when it is stored for
-// everybody who is owed it. A publish that is not allowed is core.ErrDenied.
+// everybody who is owed it. A publish that is not allowed is core.ErrDenied. What
+// only one account gets must not be retained.
 func (b *Broker) Publish(ctx context.Context, m core.Message) error {
 	if _, err := topic.ParseName(string(m.Topic)); err != nil {
 		return core.Fail(core.ErrInvalid, "{topic} is not a topic to publish to: no + or #, at most {max} bytes.", "topic", short(string(m.Topic)), "max", topic.MaxLen)

@@ -740,6 +740,43 @@ func TestPublishFromInside(t *testing.T) {
 	r.wants(&got, "a/b=1 q1")
 }
 
+// TestForOneAccount: what a kit is asked, which may be a new secret, reaches the
+// kit alone, whoever subscribes; and no record of packets shows it.
+func TestForOneAccount(t *testing.T) {
+	r := start(t, newMemory())
+	r.Watch(core.Watch{Filter: "#"})
+	var kit, other, shared, after box
+	r.ok(r.dial(r.options("kit"), &kit).Subscribe("#", 1, nil))
+	r.ok(r.dial(r.options("other"), &other).Subscribe("#", 1, nil))
+	r.ok(r.dial(r.options("shared"), &shared).Subscribe("$share/g/blue/kit/$do", 1, nil))
+	var inside []core.Message
+	cancel := r.Subscribe("#", func(m core.Message) { inside = append(inside, m) })
+	defer cancel()
+	asked := core.Message{Topic: "blue/kit/" + core.KitAsked, Payload: []byte("settings hushhush"), QoS: 1, From: core.Program, To: 'k'}
+	if err := r.Publish(t.Context(), asked); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	c := r.dial(r.options("late"), &after)
+	r.ok(c.Subscribe("#", 1, nil))
+	r.ok(c.Publish("end", 1, false, "."))
+	r.wants(&kit, "blue/kit/$do=settings hushhush q1", "end=. q1")
+	r.wants(&other, "end=. q1")
+	r.wants(&after, "end=. q1")
+	if len(inside) > 0 || len(shared.all()) > 0 {
+		t.Errorf("inside %v, shared %v", inside, shared.all())
+	}
+	ps, _ := r.Packets(0)
+	for _, p := range ps {
+		if bytes.Contains(p.Payload, []byte("hush")) {
+			t.Errorf("the record shows %s %q", p.Topic, p.Payload)
+		}
+	}
+	if len(ps) == 0 {
+		t.Error("no packets were recorded")
+	}
+}
+
 // TestMatchAgreesWithEngine checks that permission, delivery and the engine
 // understand filters in the same way.
 func TestMatchAgreesWithEngine(t *testing.T) {

@@ -287,6 +287,9 @@ func (g *group) pick() *subscription {
 
 // add adds what sub gets of m to what its session gets.
 func (f *found) add(sub *subscription, m *message) {
+	if sub.sink != nil && m.To != 0 {
+		return
+	}
 	if sub.sink != nil {
 		f.sinks = append(f.sinks, sub)
 		return

@@ -414,6 +414,9 @@ func (s *session) deliver(m *message, d *delivery, w *wakes) (at uint64, taken b
 
 // give is deliver. s.mu is held.
 func (s *session) give(m *message, d *delivery, w *wakes) (at uint64, taken bool) {
+	if m.To != 0 && m.To != s.account {
+		return 0, true
+	}
 	if s.ended || s.conn == nil && (d.qos == 0 || s.expiry == 0 && s.owner == nil) {
 		return 0, false
 	}

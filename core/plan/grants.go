@@ -10,8 +10,9 @@ import (
 )
 
 // Grants returns what the drawing allows: each kit that has an account publishes
-// and subscribes to what its ports say, and publishes its $state. A port whose
-// topic is not designed allows nothing. Each name is exact; they are in order of
+// and subscribes to what its ports say, publishes its $state, what it tells about
+// itself ($info, $told), and hears what it is asked to do ($do; see
+// firmware/PROTOCOL.md). A port whose topic is not designed allows nothing. Each name is exact; they are in order of
 // account, action and name, without an ID.
 func (s *Service) Grants() []core.Grant {
 	if s.cfg.AccountID == nil {
@@ -32,7 +33,10 @@ func (s *Service) Grants() []core.Grant {
 				gs = append(gs, core.Grant{Subject: core.Subject{Account: id}, Action: a, Pattern: string(n)})
 			}
 		}
-		allow(core.Publish, p.Name+"/$state")
+		for _, own := range []topic.Name{core.KitState, core.KitInfo, core.KitTold} {
+			allow(core.Publish, p.Name+"/"+own)
+		}
+		allow(core.Subscribe, p.Name+"/"+core.KitAsked)
 		for _, port := range p.Ports {
 			if t := v.Topic(port.Topic); t != nil {
 				publish, subscribe := p.Names(port, *t)

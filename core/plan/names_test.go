@@ -234,8 +234,9 @@ func TestGrants(t *testing.T) {
 	for _, g := range s.Grants() {
 		got = append(got, fmt.Sprint(g.Subject.Account, " ", g.Action, " ", g.Pattern))
 	}
-	want := []string{"1 publish blue/kit-1/$state", "1 publish blue/kit-1/light", "1 subscribe blue/kit-1/light/set",
-		"2 publish blue/kit-1/light/set", "2 publish blue/kit-2/$state", "2 publish blue/kit-2/button", "2 subscribe blue/kit-1/light", "2 subscribe blue/kit-2/button"}
+	want := []string{"1 publish blue/kit-1/$info", "1 publish blue/kit-1/$state", "1 publish blue/kit-1/$told", "1 publish blue/kit-1/light", "1 subscribe blue/kit-1/$do", "1 subscribe blue/kit-1/light/set",
+		"2 publish blue/kit-1/light/set", "2 publish blue/kit-2/$info", "2 publish blue/kit-2/$state", "2 publish blue/kit-2/$told", "2 publish blue/kit-2/button",
+		"2 subscribe blue/kit-1/light", "2 subscribe blue/kit-2/$do", "2 subscribe blue/kit-2/button"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
 	}

@@ -217,10 +217,11 @@ func (s *Screen) addKit(role core.KitRole, in topic.Name, x, y float64) {
 		house.Places[0].X, house.Places[0].Y = max(x-edge, 0), max(y-widget.HouseHead-edge, 0)
 		in, x, y = branch.place, edge, widget.HouseHead+edge/2
 	}
-	b, i := m.kit(role, in, x, y)
+	kit := m.kit(role, in, x, y)
+	b := s.parts.Plan.DrawKit(kit)
 	b.Places = append(house.Places, b.Places...)
 	s.pin(&b, in)
-	s.make(b, i)
+	s.make(b, item{place: kit.Name})
 }
 
 // addRoom adds a room to a branch, or a branch to the ground.

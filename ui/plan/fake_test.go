@@ -16,6 +16,7 @@ import (
 
 	"homeroom/assets"
 	"homeroom/core"
+	"homeroom/core/plan"
 	"homeroom/core/topic"
 	"homeroom/ui/widget"
 	"homeroom/ui/widget/widgettest"
@@ -219,6 +220,14 @@ func (h *house) FromTemplate(key string, branches []topic.Name, onBoard bool) (c
 		four(&b, n, onBoard)
 	}
 	return b, h.err
+}
+
+func (h *house) DrawKit(kit core.Place) core.Batch {
+	return plan.DrawKit(h.Design(), kit, core.Sentence.String)
+}
+
+func (h *house) PartTopic(slot topic.ID) core.Topic {
+	return plan.PartTopic(slot, core.Sentence.String)
 }
 
 func (h *house) Select(filter string) (core.Selection, error) {

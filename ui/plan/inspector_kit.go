@@ -311,16 +311,17 @@ func (i *inspector) portMenu(n topic.Name, under fyne.CanvasObject) {
 		return
 	}
 	var items []*fyne.MenuItem
-	for _, s := range []slot{button, brightness, presence, lamp("light"), lamp("led")} {
-		if !slices.ContainsFunc(p.Ports, func(o core.Port) bool { return o.Slot == s.id && o.Action == s.action }) {
-			items = append(items, fyne.NewMenuItem(widget.SlotName(s.id), func() { i.addPort(n, s) }))
+	for _, part := range []core.Port{{Slot: "button", Action: core.Publish}, {Slot: "brightness", Action: core.Publish}, {Slot: "presence", Action: core.Publish},
+		{Slot: "light", Action: core.Subscribe}, {Slot: "led", Action: core.Subscribe}} {
+		if !slices.ContainsFunc(p.Ports, func(o core.Port) bool { return o.Slot == part.Slot && o.Action == part.Action }) {
+			items = append(items, fyne.NewMenuItem(widget.SlotName(part.Slot), func() { i.addPort(n, part) }))
 		}
 	}
-	own := slot{action: core.Publish, topic: func() core.Topic { return core.Topic{QoS: 1, Retain: true} }}
-	for at := 1; own.id == ""; at++ {
+	own := core.Port{Action: core.Publish}
+	for at := 1; own.Slot == ""; at++ {
 		id := topic.ID(fmt.Sprint("part-", at))
 		if !slices.ContainsFunc(p.Ports, func(o core.Port) bool { return o.Slot == id }) {
-			own.id = id
+			own.Slot = id
 		}
 	}
 	if p.Role == core.AnyKit {
@@ -334,20 +335,20 @@ func (i *inspector) portMenu(n topic.Name, under fyne.CanvasObject) {
 }
 
 // addPort gives the kit a part, with a topic for it.
-func (i *inspector) addPort(n topic.Name, s slot) {
+func (i *inspector) addPort(n topic.Name, part core.Port) {
 	p := i.place(n)
 	if p == nil {
 		return
 	}
-	name := join(n, string(s.id))
-	b := core.Batch{Say: core.Say("{name} got the part {slot}.", "name", n, "slot", s.id)}
-	if i.e.design().Topic(name) == nil {
-		t := s.topic()
-		t.Name = name
+	part.Topic = join(n, string(part.Slot))
+	b := core.Batch{Say: core.Say("{name} got the part {slot}.", "name", n, "slot", part.Slot)}
+	if i.e.design().Topic(part.Topic) == nil {
+		t := i.p.Plan.PartTopic(part.Slot)
+		t.Name = part.Topic
 		b.Topics = []core.Topic{t}
 	}
 	changed := *p
-	changed.Ports = append(slices.Clone(p.Ports), core.Port{Slot: s.id, Action: s.action, Topic: name})
+	changed.Ports = append(slices.Clone(p.Ports), part)
 	b.Places = []core.Place{changed}
 	i.e.change(b)
 }

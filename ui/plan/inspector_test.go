@@ -231,7 +231,7 @@ func TestInspectorPorts(t *testing.T) {
 	if p := d.d.Place(kit1).Ports; len(p) != 2 || p[0].Slot != "light" {
 		t.Errorf("ports: %+v", p)
 	}
-	i.addPort(kit1, presence)
+	i.addPort(kit1, core.Port{Slot: "presence", Action: core.Publish})
 	if p := d.d.Place(kit1).Ports; len(p) != 3 || p[2].Slot != "presence" || d.d.Topic(kit1+"/presence") == nil {
 		t.Errorf("ports: %+v", p)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/topic"
 )
@@ -82,46 +81,11 @@ func (m *maker) name(place topic.Name, base string) topic.Name {
 	}
 }
 
-// account returns a free name for the account of a kit, and takes it: that of
-// its branch and the kit, or of all its levels.
+// account returns a free name for the account of a kit, and takes it.
 func (m *maker) account(kit topic.Name) topic.ID {
-	levels := kit.Split()
-	for i := 1; ; i++ {
-		id := strings.Join(levels, "-")
-		switch {
-		case i == 1:
-			id = levels[0]
-			if len(levels) > 1 {
-				id += "-" + last(kit)
-			}
-		case i > 2:
-			id = fmt.Sprintf("%s-%d", id, i-1)
-		}
-		id = plain(id)
-		if !m.used[account(topic.ID(id))] {
-			m.used[account(topic.ID(id))] = true
-			return topic.ID(id)
-		}
-	}
-}
-
-// plain returns what of a text can be in an ID.
-func plain(s string) string {
-	s = strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'A' && r <= 'Z':
-			return r - 'A' + 'a'
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
-			return r
-		case r == '_' || r == ' ' || r == '/':
-			return '-'
-		}
-		return -1
-	}, s), "-")
-	if s = s[max(0, len(s)-topic.MaxID):]; s == "" {
-		return "kit"
-	}
-	return s
+	id := m.d.AccountFor(kit, func(id topic.ID) bool { return m.used[account(id)] })
+	m.used[account(id)] = true
+	return id
 }
 
 // begins reports whether something is designed below n.
@@ -139,101 +103,10 @@ func (m *maker) room(branch topic.Name) (core.Batch, item) {
 	return core.Batch{Say: core.Say("{name} drawn", "name", p.Name), Places: []core.Place{p}}, item{place: p.Name}
 }
 
-// slot is a part that kits of a role have.
-type slot struct {
-	id     topic.ID
-	action core.Action
-	topic  func() core.Topic // without a name
-}
-
-var (
-	lamp = func(id topic.ID) slot {
-		return slot{id, core.Subscribe, func() core.Topic {
-			label := lang.L("Lamp")
-			if id == "led" {
-				label = "LED"
-			}
-			return core.Topic{Description: core.Description{Label: label}, Kind: core.Boolean, Writable: true, QoS: 1, Retain: true}
-		}}
-	}
-	brightness = slot{"brightness", core.Publish, func() core.Topic {
-		return core.Topic{Description: core.Description{Label: lang.L("Brightness"), Unit: "%"}, Kind: core.Number, Max: 100, Step: 1, QoS: 1, Retain: true}
-	}}
-	presence = slot{"presence", core.Publish, func() core.Topic {
-		return core.Topic{Description: core.Description{Label: lang.L("Presence")}, Kind: core.Boolean, QoS: 1, Retain: true}
-	}}
-	button = slot{"button", core.Publish, func() core.Topic {
-		return core.Topic{Description: core.Description{Label: lang.L("Button")}, Kind: core.Boolean, QoS: 1, Retain: true}
-	}}
-)
-
-// slots returns the parts that a kit of the role is made with.
-func slots(r core.KitRole) []slot {
-	reads := func(s slot) slot { s.action = core.Subscribe; return s }
-	switch r {
-	case core.LightKit:
-		return []slot{lamp("light")}
-	case core.SensorKit:
-		return []slot{brightness, presence}
-	case core.ButtonKit:
-		return []slot{button}
-	case core.ChoiceKit:
-		decides := lamp("light")
-		decides.action = core.Publish
-		return []slot{reads(brightness), reads(button), reads(presence), decides}
-	case core.AllKit:
-		return []slot{button, lamp("led"), brightness, presence}
-	}
-	return nil
-}
-
-// kit returns a new virtual kit in a room or branch, with its topics. What it
-// would share with the kits around it, such as the brightness that a choice
-// board reads, it shares.
-func (m *maker) kit(role core.KitRole, place topic.Name, x, y float64) (core.Batch, item) {
+// kit returns a place for a new virtual kit in a room or branch.
+func (m *maker) kit(role core.KitRole, place topic.Name, x, y float64) core.Place {
 	n := m.name(place, "kit-1")
-	p := core.Place{Name: n, Kind: core.KitPlace, Role: role, Account: m.account(n), Virtual: true, X: x, Y: y}
-	b := core.Batch{Say: core.Say("{name} added", "name", n)}
-	for _, s := range slots(role) {
-		port := core.Port{Slot: s.id, Action: s.action, Topic: n + "/" + topic.Name(s.id)}
-		near, found := topic.Name(""), false
-		if role == core.ChoiceKit {
-			near, found = m.near(place, s)
-		}
-		if found {
-			port.Topic = near
-		} else {
-			t := s.topic()
-			t.Name = port.Topic
-			if s.action == core.Publish { // nobody commands what a kit is the source of
-				t.Writable = false
-			}
-			b.Topics = append(b.Topics, t)
-		}
-		p.Ports = append(p.Ports, port)
-	}
-	b.Places = []core.Place{p}
-	return b, item{place: n}
-}
-
-// near returns the topic of the first kit in the room, or else in the branch,
-// whose port is the other end of s.
-func (m *maker) near(place topic.Name, s slot) (topic.Name, bool) {
-	branch, _, _ := strings.Cut(string(place), "/")
-	for _, around := range []topic.Name{place, topic.Name(branch)} {
-		for _, p := range m.d.Places {
-			if p.Kind != core.KitPlace || around != "" && !core.Within(p.Name, around) {
-				continue
-			}
-			for _, port := range p.Ports {
-				lit := s.id == "light" && port.Slot == "led"
-				if port.Action != s.action && (port.Slot == s.id || lit) && m.d.Topic(port.Topic) != nil {
-					return port.Topic, true
-				}
-			}
-		}
-	}
-	return "", false
+	return core.Place{Name: n, Role: role, Account: m.account(n), Virtual: true, X: x, Y: y}
 }
 
 // outermost returns what is chosen without what is within something else that is.

@@ -27,6 +27,7 @@ type Plan interface {
 	Arrivals
 	Removed
 	Templates
+	Drawer
 	Files
 }
 
@@ -62,6 +63,14 @@ type Arrivals interface {
 type Removed interface {
 	Removals() []core.Removal
 	UndoRemove(ctx context.Context, id int64) error
+}
+
+// Drawer makes what kits are drawn with.
+type Drawer interface {
+	// DrawKit returns the kit with the parts of its role and their topics.
+	DrawKit(kit core.Place) core.Batch
+	// PartTopic returns what the topic of a part is usually like, without a name.
+	PartTopic(slot topic.ID) core.Topic
 }
 
 // Templates makes designs that are ready to use.
