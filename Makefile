@@ -10,7 +10,7 @@ STATICCHECK := v0.7.0
 
 export GO VERSION TAGS
 
-.PHONY: run build headless test check fmt vet lint bench fuzz nightly windows package deps session
+.PHONY: run build headless test check fmt vet lint bench fuzz nightly windows package deps session firmware firmware-wifi
 
 run: build              ## build, then start the window (ARGS="serve" and the like are passed on)
 	build/homeroom $(ARGS)
@@ -66,6 +66,13 @@ windows:                ## build/homeroom.exe, tried under wine
 package:                ## build/homeroom-VERSION-linux-ARCH.tar.gz
 	@.ci/deps build assets
 	@.ci/package
+
+firmware:               ## firmware/images/wired.bin, the kit on the cable, from this repository
+	@.ci/deps firmware
+	@.ci/firmware wired
+
+firmware-wifi:          ## firmware/images: the Wi-Fi kit, where arduino-cli is
+	@.ci/firmware wifi
 
 session: build          ## the screenshots of docs, by a scripted session
 	@.ci/deps test
