@@ -437,7 +437,7 @@ func (s *Screen) menuItems(i item, any bool) []*fyne.MenuItem {
 			ms = append(ms, entry(lang.L("Add a branch"), theme.HomeIcon(), func() { s.addRoom("", 0, 0) }))
 		}
 		if any {
-			kits := entry(lang.L("Add a kit"), roleIcon(core.AllKit), nil)
+			kits := entry(lang.L("Add a kit"), widget.RoleIcon(core.AllKit), nil)
 			kits.ChildMenu = fyne.NewMenu("", s.kitItems(p.Name)...)
 			ms = append(ms, kits)
 		}
@@ -457,7 +457,7 @@ func (s *Screen) kitItems(in topic.Name) []*fyne.MenuItem {
 	var ms []*fyne.MenuItem
 	for _, r := range core.KitRoles {
 		m := fyne.NewMenuItem(roleTitle(r), func() { s.addKit(r, in, 0, 0) })
-		m.Icon = roleIcon(r)
+		m.Icon = widget.RoleIcon(r)
 		ms = append(ms, m)
 	}
 	return ms

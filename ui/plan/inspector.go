@@ -589,7 +589,7 @@ func (i *inspector) ofLevel(n topic.Name) {
 		draw(lang.L("Draw it as a branch"), core.BranchPlace, "", theme.HomeIcon())
 	} else {
 		draw(lang.L("Draw it as a room"), core.RoomPlace, "", roomIcon)
-		draw(lang.L("Draw it as a kit"), core.KitPlace, core.AnyKit, roleIcon(core.AnyKit))
+		draw(lang.L("Draw it as a kit"), core.KitPlace, core.AnyKit, widget.RoleIcon(core.AnyKit))
 	}
 	i.name = i.form.text(lang.L("Name in topics"), lang.L("Everything in it moves along, with its history."),
 		func() string { return last(n) }, func(text string) string { return i.renamePlace(n, text) })

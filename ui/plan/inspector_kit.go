@@ -24,9 +24,9 @@ const maxPorts = 64
 func (i *inspector) ofKit(n topic.Name) {
 	i.head(func() fyne.Resource {
 		if p := i.place(n); p != nil {
-			return roleIcon(p.Role)
+			return widget.RoleIcon(p.Role)
 		}
-		return roleIcon(core.AnyKit)
+		return widget.RoleIcon(core.AnyKit)
 	}, i.of(n, func(p *core.Place) string { return p.Title() }), string(n))
 	i.presence(n)
 	virtual := i.place(n).Virtual
@@ -142,7 +142,7 @@ func (i *inspector) twin(n topic.Name, virtual bool) {
 		lang.L("Swap with its virtual twin"), theme.ComputerIcon()
 	if virtual {
 		text, label, icon = lang.L("The program is this kit. When the real board is there, it takes over: same account, same topics."),
-			lang.L("Swap with the real kit"), roleIcon(core.AllKit)
+			lang.L("Swap with the real kit"), widget.RoleIcon(core.AllKit)
 	}
 	hint := widget.Muted(text)
 	hint.SizeName = theme.SizeNameCaptionText

@@ -391,7 +391,7 @@ func (i *inspector) usersOf(n topic.Name) (rows []fyne.CanvasObject, key string)
 		if slices.ContainsFunc(r.Then, func(a core.Act) bool { return a.Topic == n }) {
 			text = lang.L("The rule {rule} sets it", "rule", r.Title())
 		}
-		add(roleIcon(core.ChoiceKit), text, func() { i.e.shell().Go("rules/" + string(r.ID)) })
+		add(widget.RoleIcon(core.ChoiceKit), text, func() { i.e.shell().Go("rules/" + string(r.ID)) })
 	}
 	if len(rows) == 0 {
 		rows = append(rows, widget.Muted(lang.L("No kit and no rule of the design uses it yet.")))

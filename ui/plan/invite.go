@@ -22,11 +22,11 @@ import (
 func templateIcon(t core.Template) fyne.Resource {
 	switch {
 	case t.Decides:
-		return roleIcon(core.ChoiceKit)
+		return widget.RoleIcon(core.ChoiceKit)
 	case t.Flat:
-		return roleIcon(core.ButtonKit)
+		return widget.RoleIcon(core.ButtonKit)
 	case t.Kits > 0:
-		return roleIcon(core.SensorKit)
+		return widget.RoleIcon(core.SensorKit)
 	}
 	return theme.HomeIcon()
 }

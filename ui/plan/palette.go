@@ -13,6 +13,7 @@ import (
 
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/ui/widget"
 )
 
 // roleTitle is what kits of a role are called.
@@ -79,7 +80,7 @@ func newPalette(begin func(what, title string, icon fyne.Resource), templates fu
 	}
 	add(lang.L("Room"), lang.L("Room: click, then click where it goes, or drag it there"), roomIcon, func() { begin(dropRoom, lang.L("Room"), roomIcon) })
 	for _, r := range core.KitRoles {
-		add(roleTitle(r), roleText(r), roleIcon(r), func() { begin(dropKit+string(r), roleTitle(r), roleIcon(r)) })
+		add(roleTitle(r), roleText(r), widget.RoleIcon(r), func() { begin(dropKit+string(r), roleTitle(r), widget.RoleIcon(r)) })
 	}
 	var more *chip
 	more = add(lang.L("Template"), lang.L("Template: rooms, kits and rules that are ready to use"), theme.GridIcon(), func() { templates(more) })

@@ -113,7 +113,7 @@ func scene(w world) drawing {
 		}
 		d.kits = append(d.kits, p)
 		t := &widget.HouseTile{ID: placeID(p.Name), In: areaOf(w.design, parent(p.Name)), Title: p.Title(), Sub: roleTitle(p.Role),
-			Icon: roleIcon(p.Role), X: float32(p.X), Y: float32(p.Y), Virtual: p.Virtual}
+			Icon: widget.RoleIcon(p.Role), X: float32(p.X), Y: float32(p.Y), Virtual: p.Virtual}
 		t.Online, t.Known, t.Note = w.kit(p)
 		for _, port := range p.Ports {
 			own := w.design.Topic(port.Topic)

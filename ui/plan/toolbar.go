@@ -135,7 +135,7 @@ func (b *toolbar) addItems() []*fyne.MenuItem {
 			branch = parent(at.Name)
 		}
 		items = append(items, entry(lang.L("Room in {place}", "place", titleAt(s.d, branch)), roomIcon, func() { s.addRoom(branch, 0, 0) }))
-		kits := entry(lang.L("Kit in {place}", "place", at.Title()), roleIcon(core.AllKit), nil)
+		kits := entry(lang.L("Kit in {place}", "place", at.Title()), widget.RoleIcon(core.AllKit), nil)
 		kits.ChildMenu = fyne.NewMenu("", s.kitItems(at.Name)...)
 		items = append(items, kits)
 	}
