@@ -16,6 +16,7 @@ import (
 
 	"homeroom/assets/lang"
 	"homeroom/core"
+	"homeroom/core/kits"
 	"homeroom/ui"
 )
 
@@ -31,23 +32,27 @@ type cli struct {
 	Account accountCmd `cmd:"" help:"Add, list and change accounts; also while Homeroom runs."`
 	History historyCmd `cmd:"" help:"Readings."`
 	Plan    planCmd    `cmd:"" help:"Designed topics; also while Homeroom runs."`
+	Kit     kitCmd     `cmd:"" help:"Boards on a serial port: find, flash, provision, watch."`
 	Cert    certCmd    `cmd:"" help:"Print how kits recognise this Homeroom over TLS: the pin, and the CA certificate."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // listeners are the flags of what serves.
 type listeners struct {
-	MQTT  string `name:"mqtt" placeholder:":1883" help:"Address for MQTT; port 0 picks one."`
-	MQTTS string `name:"mqtts" placeholder:":8883" help:"Address for MQTT over TLS; - is none."`
-	HTTP  string `name:"http" placeholder:":8080" help:"Address for the page; port 0 picks one."`
-	Open  bool   `help:"Everybody may do everything. Only for tests and the first lesson."`
+	MQTT   string   `name:"mqtt" placeholder:":1883" help:"Address for MQTT; port 0 picks one."`
+	MQTTS  string   `name:"mqtts" placeholder:":8883" help:"Address for MQTT over TLS; - is none."`
+	HTTP   string   `name:"http" placeholder:":8080" help:"Address for the page; port 0 picks one."`
+	Serial []string `name:"serial" placeholder:"PORT" help:"A serial port that the system does not list, such as an emulator's; may be repeated."`
+
+	Open bool `help:"Everybody may do everything. Only for tests and the first lesson."`
 }
 
 // env is what commands use of the world, so that tests can stand in.
 type env struct {
 	in       io.Reader
 	out, err io.Writer
-	data     string // folder
+	data     string     // folder
+	lines    kits.Lines // serial ports; nil is those of this PC
 }
 
 func main() {

@@ -177,27 +177,11 @@ func (p *program) past(ctx context.Context, topics []topic.Name, from, to time.T
 // lend returns a secret for a virtual kit, whose account it makes where there is
 // none, in the team whose branch the kit is drawn in.
 func (p *program) lend(ctx context.Context, name topic.ID) (string, error) {
-	id, found := p.accountID(name)
-	if !found {
-		a := core.Account{Name: name, Role: core.Kit, Mounted: true}
-		for _, k := range p.plan.Design().Places {
-			if k.Account != name {
-				continue
-			}
-			a.Label = k.Label
-			branch := topic.ID(k.Name.Split()[0])
-			if slices.ContainsFunc(p.accounts.Teams(), func(t core.Team) bool { return t.Name == branch }) {
-				a.Team = branch
-			}
-		}
-		added, _, err := p.accounts.Add(ctx, a, "")
-		if err != nil {
-			return "", err
-		}
-		id = added.ID
-		p.compile() // it may publish from its first message on
+	a, err := kitMaker{p.accounts, p.plan, p.compile}.account(ctx, name)
+	if err != nil {
+		return "", err
 	}
-	return p.accounts.Lend(id)
+	return p.accounts.Lend(a.ID)
 }
 
 // feel lets the virtual kits that publish n publish the value.

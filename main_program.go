@@ -27,6 +27,7 @@ import (
 	"homeroom/core/broker"
 	"homeroom/core/gateway"
 	"homeroom/core/history"
+	"homeroom/core/kits"
 	"homeroom/core/plan"
 	"homeroom/core/record"
 	"homeroom/core/rules"
@@ -49,6 +50,7 @@ type program struct {
 	trust    *trust.Authority // nil without TLS
 	noTLS    error            // why there is none though there should be
 	broker   *broker.Broker
+	kits     *kits.Service
 	gateway  *gateway.Gateway
 	design   // the plan and what is made from it
 }
@@ -106,11 +108,14 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 	if err = p.openDesign(ctx, log); err != nil {
 		return nil, err
 	}
+	if err = p.openKits(ctx, e, l, log); err != nil {
+		return nil, err
+	}
 	p.gateway, err = gateway.Open(gateway.Config{Addr: cmp.Or(l.HTTP, s.HTTP), Version: version, Page: page.Files,
 		Authority: p.accounts, Tokens: p.accounts, Codes: p.accounts, Claims: p.accounts, Accounts: p.accounts, Records: p.accounts,
 		Plan: p.plan, Values: p.history, Readings: readings{p.history, p.db}, Broker: p.broker, XRay: p.broker, Settings: p.settings.Settings,
 		Bus: p.broker, Feed: &p.feed, Known: p.plan.Known, Snippets: p.snippet,
-		Drawing: webPlan{p.plan, p}, Rules: webRules{p.rules}, Alarms: p.alarms, Boards: p.sim, Recorder: p.recorder, Why: p.why.Why,
+		Drawing: webPlan{p.plan, p}, Rules: webRules{p.rules}, Alarms: p.alarms, Boards: p.sim, Kits: p.kits, Recorder: p.recorder, Why: p.why.Why,
 		Words:  func(l string) map[string]string { return lang.Table(lang.Closest(l)) },
 		Say:    func(l string, s core.Sentence) string { return lang.Closest(l).Say(s) },
 		Refuse: p.accounts.Refuse, Open: l.Open, Log: log})
@@ -132,6 +137,7 @@ func (p *program) run(ctx context.Context) error {
 	}
 	g.Add("broker", p.broker.Run)
 	p.runDesign(&g)
+	g.Add("kits", p.kits.Run)
 	g.Add("gateway", p.gateway.Run)
 	err := g.Run(ctx)
 	return errors.Join(err, p.close())
@@ -173,7 +179,7 @@ func (g gate) Authenticate(ctx context.Context, name, secret, client, addr strin
 
 // ownClients are the MQTT Client Identifiers of what the program publishes; rules
 // have one each.
-var ownClients = []string{"window", "page", plan.Client, record.Client, alarms.Client, discoveryClient}
+var ownClients = []string{"window", "page", plan.Client, record.Client, alarms.Client, discoveryClient, kits.Client}
 
 // Authorize lets core.Program publish what it is called; nobody signs in as that.
 func (g gate) Authorize(id core.AccountID, a core.Action, f topic.Filter) (topic.Filter, error) {
@@ -228,6 +234,12 @@ func (g gate) renamed(id core.AccountID, old, to topic.Filter, err error) (topic
 func (p *program) record(m core.Message) {
 	if m.From == core.Program && m.Client != alarms.Client {
 		return
+	}
+	if p.kits != nil {
+		p.kits.Observe(m)
+	}
+	if n := string(m.Topic); strings.HasSuffix(n, "/"+core.KitInfo) || strings.HasSuffix(n, "/"+core.KitTold) {
+		return // how a kit is stands in Kits, and is no reading
 	}
 	if p.lent.Load() != nil && strings.HasPrefix(string(m.Topic), "load/") {
 		return // of a load test: nobody wants to read that again

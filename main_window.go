@@ -17,6 +17,7 @@ import (
 	"homeroom/core/broker"
 	"homeroom/core/gateway"
 	"homeroom/core/history"
+	"homeroom/core/kits"
 	"homeroom/core/plan"
 	"homeroom/core/record"
 	"homeroom/core/rules"
@@ -24,9 +25,11 @@ import (
 	"homeroom/core/topic"
 	"homeroom/core/why"
 	"homeroom/ui"
+	uikits "homeroom/ui/kits"
 	uiplan "homeroom/ui/plan"
 	uirules "homeroom/ui/rules"
 	screen "homeroom/ui/settings"
+	"homeroom/ui/setup"
 )
 
 // show shows the window until it is closed.
@@ -37,6 +40,8 @@ func (p *program) show(ctx context.Context) error {
 		Alarms: windowAlarms{p.alarms, p}, Rehearsal: rehearsal{p}, Recordings: windowRecorder{p.recorder, p}, Settings: windowSettings{p.settings},
 		Plan: uiplan.Parts{Plan: p.windowPlan(), Values: p.history, Clients: windowBroker{p.broker, p.gateway, p}, Rights: rights{p.accounts},
 			Boards: boards{p.sim}, Why: reasons{p.why}, Rules: p.rules},
+		Kits:  uikits.Parts{Kits: p.kits, Care: kitCare{p.kits, p}, Updates: p.kits, Consoles: p.kits, Plan: p.windowPlan(), Teams: p.accounts.Teams},
+		Setup: setup.Parts{Kits: p.kits, Plan: p.plan, Teams: p.accounts, Addresses: func() core.Addresses { return addresses(p.info) }},
 		Rules: uirules.Parts{Plan: p.windowPlan(), Engine: p.rules, Language: ruleLanguage{p.plan}, Library: ruleLibrary{}, Alarms: windowAlarms{p.alarms, p}, Values: p.history},
 	})
 }
@@ -272,6 +277,17 @@ type rehearsal struct{ *program }
 func (r rehearsal) TryKits(ctx context.Context, n int) (core.Sentence, error) {
 	report, err := r.tryKits(ctx, n, rehearsalTime)
 	return report.Say, err
+}
+
+// kitCare looks after kits as who sits at this PC.
+type kitCare struct {
+	*kits.Service
+	p *program
+}
+
+// Forget also makes the secret of the kit worthless.
+func (c kitCare) Forget(ctx context.Context, kit topic.Name) error {
+	return c.p.forgetKit(c.p.windowPlan().teacher(ctx), kit)
 }
 
 // windowAlarms are seen by the first teacher.

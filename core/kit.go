@@ -71,7 +71,9 @@ type Network struct {
 	Open    bool // without a key
 	// Enterprise networks ask for a user name (802.1X); kits cannot join them.
 	Enterprise bool
-	Known      bool // its key is remembered
+	// Unfit networks have WEP, or WPA3 alone, which kits do not know.
+	Unfit bool
+	Known bool // its key is remembered
 }
 
 // SetupStep is one step of setting up a kit, in their order.
@@ -172,6 +174,7 @@ type RealKit struct {
 	Newer   string // the version that it could be updated to, or ""
 	Address string // on the network, or the serial port
 	MAC     string
+	Pins    []KitPin  // nil is as its role has them
 	Since   time.Time // it was set up
 	Seen    time.Time // it was heard the last time
 	// Waiting means that the plan has changed and the kit has not taken it over yet.

@@ -9,8 +9,10 @@ import (
 
 	"homeroom/core"
 	"homeroom/core/topic"
+	"homeroom/ui/kits"
 	"homeroom/ui/plan"
 	"homeroom/ui/rules"
+	"homeroom/ui/setup"
 )
 
 // blank is an empty design, and everything that is made from one.
@@ -57,6 +59,53 @@ func (blank) Why(context.Context, topic.Name, time.Time) (core.Chain, error) {
 	return core.Chain{}, nil
 }
 func (blank) States() []core.RuleState { return nil }
+
+func (blank) DrawKit(core.Place) core.Batch                                { return core.Batch{} }
+func (blank) PartTopic(topic.ID) core.Topic                                { return core.Topic{} }
+func (blank) Kits() []core.RealKit                                         { return nil }
+func (blank) Locate(context.Context, topic.Name, int) error                { return nil }
+func (blank) Restart(context.Context, topic.Name) error                    { return nil }
+func (blank) Send(context.Context, topic.Name) error                       { return nil }
+func (blank) Configure(context.Context, topic.Name, core.SetupOrder) error { return nil }
+func (blank) Rotate(context.Context, topic.Name) error                     { return nil }
+func (blank) Forget(context.Context, topic.Name) error                     { return nil }
+func (blank) Update(context.Context, []topic.Name) error                   { return nil }
+func (blank) Rollout() core.Rollout                                        { return core.Rollout{} }
+func (blank) StopRollout()                                                 {}
+func (blank) Console(string) ([]string, bool)                              { return nil, false }
+func (blank) Type(context.Context, string, string) error                   { return nil }
+func (blank) Ports() core.Ports                                            { return core.Ports{} }
+
+func (b blank) kits() kits.Parts {
+	return kits.Parts{Kits: b, Care: b, Updates: b, Consoles: b, Plan: b, Teams: func() []core.Team { return nil }}
+}
+
+func (blank) Networks() []core.Network                            { return nil }
+func (blank) Setups() []core.Setup                                { return nil }
+func (blank) Begin(context.Context, string) (int64, error)        { return 0, nil }
+func (blank) Close(int64) error                                   { return nil }
+func (blank) Order(context.Context, int64, core.SetupOrder) error { return nil }
+func (blank) Stop(int64) error                                    { return nil }
+func (blank) Judge(context.Context, int64, topic.ID, bool) error  { return nil }
+func (blank) Look(context.Context, int64) error                   { return nil }
+func (blank) ForgetNetwork(context.Context, string) error         { return nil }
+func (blank) Images() []core.KitImage                             { return nil }
+func (blank) AddImage(context.Context, string, io.Reader) (core.KitImage, error) {
+	return core.KitImage{}, nil
+}
+func (blank) BuildImage(context.Context) error           { return nil }
+func (blank) Building() (core.Sentence, bool)            { return core.Sentence{}, false }
+func (blank) Made() []core.Setup                         { return nil }
+func (blank) WriteMade(context.Context, io.Writer) error { return nil }
+
+// boards starts setups; blank's Start is a rule's.
+type boards struct{ blank }
+
+func (boards) Start(context.Context, int64, core.SetupStep) error { return nil }
+
+func (b blank) setup() setup.Parts {
+	return setup.Parts{Kits: boards{b}, Plan: b, Teams: b.parts, Addresses: func() core.Addresses { return core.Addresses{} }}
+}
 
 func (b blank) plan() plan.Parts {
 	return plan.Parts{Plan: b, Values: b, Clients: b, Rights: b, Boards: b, Why: b, Rules: b}

@@ -6,12 +6,14 @@ import (
 	"homeroom/core"
 	"homeroom/ui/accounts"
 	"homeroom/ui/home"
+	"homeroom/ui/kits"
 	"homeroom/ui/messages"
 	"homeroom/ui/plan"
 	"homeroom/ui/record"
 	"homeroom/ui/rooms"
 	"homeroom/ui/rules"
 	"homeroom/ui/settings"
+	"homeroom/ui/setup"
 	"homeroom/ui/welcome"
 	"homeroom/ui/xray"
 )
@@ -27,6 +29,8 @@ type Parts struct {
 	Alarms    Alarms
 	Rehearsal home.Rehearsal
 	Plan      plan.Parts
+	Kits      kits.Parts
+	Setup     setup.Parts
 	Rules     rules.Parts
 	// Recordings are made and played.
 	Recordings Recordings
@@ -71,11 +75,17 @@ func screensOf(p Parts, s *shell) ([]screen, []string) {
 		home.New(p.Broker, p.Accounts, p.Rehearsal, p.Info, p.Addresses, s),
 		rooms.New(p.History, p.Accounts, p.Alarms, s),
 		plan.New(p.Plan, s),
+		kits.New(p.Kits, s),
 		rules.New(p.Rules, s),
 		messages.New(p.Broker, p.History, s),
 		record.New(p.Recordings, p.Recordings, s),
 		xray.New(p.Broker, s),
 		accounts.New(p.Accounts, p.Accounts, p.Accounts, p.Addresses, func() core.Limits { return p.Settings.Settings().Limits }, s),
 		settings.New(p.Settings, p.Info, s),
-	}, []string{"home", "rooms", "plan", "rules", "messages", "record", "xray", "accounts", "settings"}
+		setup.New(p.Setup, s),
+	}, []string{"home", "rooms", "plan", "kits", "rules", "messages", "record", "xray", "accounts", "settings", "setup"}
 }
+
+// under are the screens that have no line in the navigation, and the one that they
+// belong to.
+var under = map[string]string{"setup": "kits"}

@@ -3,9 +3,11 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -287,7 +289,7 @@ func (s *shell) Go(path string) {
 			}
 			s.page.Objects = []fyne.CanvasObject{s.screens[i].Content()}
 			s.page.Refresh()
-			s.rail.choose(i)
+			s.rail.choose(slices.Index(s.names, cmp.Or(under[name], name)))
 			s.visible.Store(&s.screens[i])
 			s.Refresh()
 		}
@@ -320,7 +322,13 @@ func (s *shell) rebuild() {
 	s.typed = nil
 	s.screens, s.names = s.make(s.parts, s)
 	s.page = container.NewStack()
-	s.rail = newRail(s.screens, func(i int) { s.Go(s.names[i]) })
+	var lines []screen
+	for i, sc := range s.screens {
+		if under[s.names[i]] == "" {
+			lines = append(lines, sc)
+		}
+	}
+	s.rail = newRail(lines, func(i int) { s.Go(s.names[i]) })
 	known := map[topic.ID]time.Time(nil)
 	if s.alarms != nil { // in another language
 		known = s.alarms.known
@@ -364,6 +372,11 @@ func (s *shell) keys() {
 			edits.Redo()
 		}
 	}))
+	ctrl(fyne.KeyComma, func() {
+		if c.Overlays().Top() == nil {
+			s.Go("settings")
+		}
+	})
 	ctrl(fyne.KeyQ, s.win.Close)
 	ctrl(fyne.KeyPlus, func() { s.zoom(+1) })
 	ctrl(fyne.KeyEqual, func() { s.zoom(+1) }) // + without Shift on many keyboards

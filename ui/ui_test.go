@@ -132,7 +132,7 @@ func (p *parts) of(t testing.TB) Parts {
 	return Parts{
 		Feed: &p.feed, Info: core.Info{Version: "test", Data: t.TempDir(), MQTT: "127.0.0.1:1883"},
 		Addresses: func() core.Addresses { return core.Addresses{MQTT: []string{"192.168.1.20:1883"}} },
-		Broker:    p, History: p, Accounts: p, Alarms: p, Rehearsal: nil, Plan: blank{p}.plan(), Rules: blank{p}.rules(), Recordings: noTape{}, Settings: p,
+		Broker:    p, History: p, Accounts: p, Alarms: p, Rehearsal: nil, Plan: blank{p}.plan(), Kits: blank{p}.kits(), Setup: blank{p}.setup(), Rules: blank{p}.rules(), Recordings: noTape{}, Settings: p,
 	}
 }
 

@@ -61,6 +61,7 @@ type Config struct {
 	Rules     Rules
 	Alarms    Alarms
 	Boards    Boards
+	Kits      Kits
 	Recorder  Recorder
 	// Why tells the chain that led to the value that a topic had at a time; what
 	// may says no to is hidden in it.
@@ -165,6 +166,7 @@ func (g *Gateway) handler() http.Handler {
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) { g.noRoute(mux, w, r) })
 	g.rest(mux)
 	g.sockets(mux)
+	g.firmware(mux)
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, r, core.Fail(core.ErrDenied, "This request came from another web site, so it was refused. Open the page by the address that Homeroom shows."))

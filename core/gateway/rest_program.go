@@ -37,6 +37,17 @@ func (a api) kits() {
 		State     string     `json:"state,omitempty" doc:"What it says itself in its $state topic: init, ready, disconnected, sleeping, lost or alert."`
 		Seen      *time.Time `json:"seen,omitempty" doc:"When it was there last; absent where it never was."`
 		Dropped   uint64     `json:"dropped,omitempty" doc:"Messages that it was too slow for."`
+		Topic     string     `json:"topic,omitempty" example:"blue/lab/kit-1" doc:"Its name in the plan."`
+		Role      string     `json:"role,omitempty" example:"light"`
+		Link      string     `json:"link,omitempty" enum:"wifi,cable,virtual" doc:"How it is joined to the broker."`
+		Signal    int        `json:"signal,omitempty" doc:"Of the Wi-Fi, in dBm."`
+		Uptime    float64    `json:"uptime,omitempty" doc:"Seconds since it started, as it told."`
+		Heap      int        `json:"heap,omitempty" doc:"Free memory in bytes."`
+		Firmware  string     `json:"firmware,omitempty" example:"1.0.0"`
+		Newer     string     `json:"newer,omitempty" doc:"The version that it could be updated to."`
+		Addr      string     `json:"addr,omitempty" doc:"On the network, or its serial port. For teachers."`
+		MAC       string     `json:"mac,omitempty" doc:"For teachers."`
+		Waiting   bool       `json:"waiting,omitempty" doc:"The plan has changed and it has not taken that over yet."`
 	}
 	type listIn struct {
 		Paging
@@ -86,8 +97,51 @@ func (a api) kits() {
 					}
 				}
 			}
+			byName := map[string]*kit{}
+			for i := range kits {
+				byName[kits[i].Name] = &kits[i]
+			}
+			for _, real := range g.realKits() {
+				k := byName[string(real.Account)]
+				if k == nil || !g.may(c, real.Name) {
+					continue
+				}
+				k.Topic, k.Role, k.Link, k.Waiting = string(real.Name), string(real.Role), real.Link, real.Waiting
+				k.Signal, k.Uptime, k.Heap, k.Firmware, k.Newer = real.Signal, real.Uptime.Seconds(), real.Heap, cut(real.Version), real.Newer
+				if c.Role == core.Teacher {
+					k.Addr, k.MAC = cut(real.Address), cut(real.MAC)
+				}
+				if !real.Seen.IsZero() {
+					seen(k, real.Seen)
+				}
+			}
 			return &body[list[kit]]{part(in.Paging, kits, func(k kit) string { return k.Name })}, nil
 		})
+
+	type locateIn struct {
+		Name string `path:"name" maxLength:"64" doc:"The name of the kit's account."`
+		Body struct {
+			Seconds int `json:"seconds,omitempty" minimum:"0" maximum:"120" default:"10" doc:"How long; 0 ends it."`
+		}
+	}
+	register(a, teachers, huma.Operation{OperationID: "locate-kit", Method: http.MethodPost, Path: "/kits/{name}/locate", Tags: []string{"program"}, Summary: core.Say("Let a kit blink").Format,
+		Description: "So that one finds it among others."},
+		func(ctx context.Context, _ caller, in *locateIn) (*struct{}, error) {
+			for _, real := range g.realKits() {
+				if real.Account != "" && string(real.Account) == in.Name {
+					return nil, g.cfg.Kits.Locate(ctx, real.Name, in.Body.Seconds)
+				}
+			}
+			return nil, core.Fail(core.ErrNotFound, "No kit {name} is in the plan. Draw it there first.", "name", cut(in.Name))
+		})
+}
+
+// realKits returns the kits of the plan.
+func (g *Gateway) realKits() []core.RealKit {
+	if g.cfg.Kits == nil {
+		return nil
+	}
+	return g.cfg.Kits.Kits()
 }
 
 func (a api) clients() {

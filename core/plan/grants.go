@@ -37,6 +37,11 @@ func (s *Service) Grants() []core.Grant {
 			allow(core.Publish, p.Name+"/"+own)
 		}
 		allow(core.Subscribe, p.Name+"/"+core.KitAsked)
+		for _, r := range v.Renamed { // there it is told its new name
+			if core.Within(p.Name, r.New) {
+				allow(core.Subscribe, r.Old+p.Name[len(r.New):]+"/"+core.KitAsked)
+			}
+		}
 		for _, port := range p.Ports {
 			if t := v.Topic(port.Topic); t != nil {
 				publish, subscribe := p.Names(port, *t)

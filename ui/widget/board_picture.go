@@ -6,7 +6,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
-	fw "fyne.io/fyne/v2/widget"
 
 	"homeroom/core"
 	"homeroom/core/topic"
@@ -74,18 +73,10 @@ func isOn(p core.Part) bool {
 	return on
 }
 
-// spot is where a thing is, in units of the picture.
-type spot struct {
-	o          fyne.CanvasObject
-	x, y, w, h float32
-	size       float32 // of a text
-}
-
 // pcb is the picture of a board.
 type pcb struct {
-	fw.BaseWidget
+	Sketch
 	hold  func(slot topic.ID, down bool)
-	spots []spot
 	parts map[topic.ID]*pcbPart
 	power *canvas.Circle
 }
@@ -103,76 +94,47 @@ type pcbPart struct {
 }
 
 func newPCB(hold func(slot topic.ID, down bool)) *pcb {
-	p := &pcb{hold: hold}
+	p := &pcb{Sketch: Sketch{width: pcbWidth, height: pcbHeight, least: 240, most: pcbMost}, hold: hold}
 	p.ExtendBaseWidget(p)
 	return p
 }
 
-func (p *pcb) put(o fyne.CanvasObject, x, y, w, h float32) {
-	p.spots = append(p.spots, spot{o: o, x: x, y: y, w: w, h: h})
-}
-
-func (p *pcb) box(x, y, w, h, radius float32, fill, edge color.NRGBA) {
-	r := canvas.NewRectangle(fill)
-	r.CornerRadius, r.StrokeColor, r.StrokeWidth = radius, edge, 1
-	p.put(r, x, y, w, h)
-}
-
-func (p *pcb) circle(x, y, radius float32, fill, edge color.Color) *canvas.Circle {
-	c := canvas.NewCircle(fill)
-	c.StrokeColor, c.StrokeWidth = edge, 1
-	p.put(c, x-radius, y-radius, 2*radius, 2*radius)
-	return c
-}
-
-func (p *pcb) text(s string, x, y, w, size float32, bold bool, ink color.Color) *canvas.Text {
-	t := canvas.NewText(s, ink)
-	t.Alignment, t.TextStyle.Bold = fyne.TextAlignCenter, bold
-	p.spots = append(p.spots, spot{o: t, x: x, y: y, w: w, h: size * 1.4, size: size})
-	return t
-}
-
-func (p *pcb) line(x0, y0, x1, y1, width float32, ink color.Color) {
-	l := canvas.NewLine(ink)
-	l.StrokeWidth = width
-	p.put(l, x0, y0, x1-x0, y1-y0)
-}
-
 // build draws a board with those parts.
 func (p *pcb) build(role core.KitRole, parts []core.Part) {
-	p.spots, p.parts = nil, map[topic.ID]*pcbPart{}
-	p.box(10, 4, 306, 164, 14, boardGround, boardEdge)
+	p.Clear()
+	p.parts = map[topic.ID]*pcbPart{}
+	p.Box(10, 4, 306, 164, 14, boardGround, boardEdge)
 	for x := float32(50); x < 284; x += 15.5 {
 		for _, y := range []float32{13, 159} {
-			p.circle(x, y, 4, boardGold, color.Transparent)
-			p.circle(x, y, 1.8, boardInk, color.Transparent)
+			p.Circle(x, y, 4, boardGold, color.Transparent)
+			p.Circle(x, y, 1.8, boardInk, color.Transparent)
 		}
 	}
 	for _, x := range []float32{24, 302} {
 		for _, y := range []float32{18, 154} {
-			p.circle(x, y, 6.5, boardGold, color.Transparent)
-			p.circle(x, y, 3.5, boardInk, color.Transparent)
+			p.Circle(x, y, 6.5, boardGold, color.Transparent)
+			p.Circle(x, y, 3.5, boardInk, color.Transparent)
 		}
 	}
 	// The USB socket, and the module with its antenna.
-	p.box(2, 66, 32, 40, 4, boardMetal, boardShade)
-	p.box(2, 76, 9, 20, 2, boardShade, boardShade)
-	p.box(44, 28, 96, 116, 5, boardInk, boardShade)
+	p.Box(2, 66, 32, 40, 4, boardMetal, boardShade)
+	p.Box(2, 76, 9, 20, 2, boardShade, boardShade)
+	p.Box(44, 28, 96, 116, 5, boardInk, boardShade)
 	x, y := float32(52), float32(50)
 	for i := range 6 {
 		top := float32(34)
-		p.line(x, y, x, top, 2, boardGold)
+		p.Line(x, y, x, top, 2, boardGold)
 		if i < 5 {
-			p.line(x, top, x+8, top, 2, boardGold)
-			p.line(x+8, top, x+8, 46, 2, boardGold)
-			p.line(x+8, 46, x+15, 46, 2, boardGold)
+			p.Line(x, top, x+8, top, 2, boardGold)
+			p.Line(x+8, top, x+8, 46, 2, boardGold)
+			p.Line(x+8, 46, x+15, 46, 2, boardGold)
 			x, y = x+15, 46
 		}
 	}
-	p.box(51, 58, 82, 80, 4, boardMetal, boardShade)
-	p.text("ESP8266", 51, 80, 82, 14, true, boardInk)
-	p.text("Wi-Fi · MQTT", 51, 100, 82, 9, false, boardInk)
-	p.power = p.circle(26, 124, 4, boardInk, boardShade)
+	p.Box(51, 58, 82, 80, 4, boardMetal, boardShade)
+	p.Text("ESP8266", 51, 80, 82, 14, true, boardInk)
+	p.Text("Wi-Fi · MQTT", 51, 100, 82, 9, false, boardInk)
+	p.power = p.Circle(26, 124, 4, boardInk, boardShade)
 
 	n := min(len(parts), pcbParts)
 	if n == 0 {
@@ -209,53 +171,53 @@ func (p *pcb) part(role core.KitRole, part core.Part, x, y, w float32) {
 			pp.color = color.NRGBA{0xff, 0x5a, 0x4d, 255}
 		}
 		pp.glow = canvas.NewRadialGradient(color.Transparent, color.Transparent)
-		p.put(pp.glow, x-44, y-44, 88, 88)
-		p.box(x-15, y+9, 30, 6, 2, boardShade, boardShade)
-		pp.dome = p.circle(x, y, 15, boardInk, boardSilk)
-		pp.shine = p.circle(x-5, y-5, 3.5, color.NRGBA{255, 255, 255, 70}, color.Transparent)
+		p.Put(pp.glow, x-44, y-44, 88, 88)
+		p.Box(x-15, y+9, 30, 6, 2, boardShade, boardShade)
+		pp.dome = p.Circle(x, y, 15, boardInk, boardSilk)
+		pp.shine = p.Circle(x-5, y-5, 3.5, color.NRGBA{255, 255, 255, 70}, color.Transparent)
 	case lookButton:
 		pp.button = NewHold("", func(down bool) { p.hold(part.Slot, down) })
 		for _, dx := range []float32{-20, 14} {
 			for _, dy := range []float32{-12, 8} {
-				p.box(x+dx, y+dy, 6, 5, 1, boardMetal, boardShade)
+				p.Box(x+dx, y+dy, 6, 5, 1, boardMetal, boardShade)
 			}
 		}
-		p.put(pp.button, x-20, y-20, 40, 40)
+		p.Put(pp.button, x-20, y-20, 40, 40)
 	case lookLight:
 		pp.glow = canvas.NewRadialGradient(color.Transparent, color.Transparent)
-		p.put(pp.glow, x-34, y-34, 68, 68)
-		pp.dome = p.circle(x, y, 16, color.NRGBA{0xe8, 0xc9, 0x8e, 255}, boardShade)
+		p.Put(pp.glow, x-34, y-34, 68, 68)
+		pp.dome = p.Circle(x, y, 16, color.NRGBA{0xe8, 0xc9, 0x8e, 255}, boardShade)
 		ink := color.NRGBA{0xa5, 0x48, 0x2f, 255}
 		for i := range 4 { // the meander of a photo resistor
 			at := x - 9 + float32(i)*6
-			p.line(at, y-7, at, y+7, 2, ink)
+			p.Line(at, y-7, at, y+7, 2, ink)
 			if i < 3 {
 				end := y - 7
 				if i%2 == 0 {
 					end = y + 7
 				}
-				p.line(at, end, at+6, end, 2, ink)
+				p.Line(at, end, at+6, end, 2, ink)
 			}
 		}
 	case lookEye:
 		for i := range 2 {
-			wave := p.circle(x, y, 20+5*float32(i), color.Transparent, color.Transparent)
+			wave := p.Circle(x, y, 20+5*float32(i), color.Transparent, color.Transparent)
 			wave.StrokeWidth = 2
 			pp.waves = append(pp.waves, wave)
 		}
-		pp.dome = p.circle(x, y, 17, color.NRGBA{0xee, 0xf1, 0xf2, 255}, boardShade)
-		p.circle(x, y, 11, color.Transparent, boardMetal)
-		p.circle(x, y, 5, color.Transparent, boardMetal)
+		pp.dome = p.Circle(x, y, 17, color.NRGBA{0xee, 0xf1, 0xf2, 255}, boardShade)
+		p.Circle(x, y, 11, color.Transparent, boardMetal)
+		p.Circle(x, y, 5, color.Transparent, boardMetal)
 	case lookScreen:
 		wide := min(w-10, 84)
-		p.box(x-wide/2, y-15, wide, 30, 4, boardGlass, boardSilk)
-		pp.text = p.text("", x-wide/2, y-11, wide, 15, true, boardDigits)
+		p.Box(x-wide/2, y-15, wide, 30, 4, boardGlass, boardSilk)
+		pp.text = p.Text("", x-wide/2, y-11, wide, 15, true, boardDigits)
 	}
 	size := float32(11)
 	for size > 7 && fyne.MeasureText(string(part.Slot), size, fyne.TextStyle{}).Width > w-4 {
 		size--
 	}
-	p.text(string(part.Slot), x-w/2, y+22, w, size, false, boardSilk)
+	p.Text(string(part.Slot), x-w/2, y+22, w, size, false, boardSilk)
 }
 
 // show draws the values, and whether the board works.
@@ -322,45 +284,5 @@ func (pp *pcbPart) show(part core.Part) {
 			pp.text.Text = text
 			pp.text.Refresh()
 		}
-	}
-}
-
-// MinSize is part of fyne.CanvasObject. The height follows the width.
-func (p *pcb) MinSize() fyne.Size {
-	return fyne.NewSize(240, pcbHeight*min(max(p.Size().Width, 240)/pcbWidth, pcbMost))
-}
-
-// CreateRenderer is part of fyne.Widget.
-func (p *pcb) CreateRenderer() fyne.WidgetRenderer { return &pcbRenderer{p} }
-
-type pcbRenderer struct{ p *pcb }
-
-func (r *pcbRenderer) Destroy()           {}
-func (r *pcbRenderer) MinSize() fyne.Size { return r.p.MinSize() }
-func (r *pcbRenderer) Refresh()           { r.Layout(r.p.Size()); canvas.Refresh(r.p) }
-
-func (r *pcbRenderer) Objects() []fyne.CanvasObject {
-	all := make([]fyne.CanvasObject, len(r.p.spots))
-	for i, s := range r.p.spots {
-		all[i] = s.o
-	}
-	return all
-}
-
-func (r *pcbRenderer) Layout(size fyne.Size) {
-	k := min(size.Width/pcbWidth, size.Height/pcbHeight, pcbMost)
-	dx := (size.Width - pcbWidth*k) / 2
-	for _, s := range r.p.spots {
-		pos, to := fyne.NewPos(dx+s.x*k, s.y*k), fyne.NewSize(s.w*k, s.h*k)
-		switch o := s.o.(type) {
-		case *canvas.Line:
-			o.Position1, o.Position2 = pos, fyne.NewPos(dx+(s.x+s.w)*k, (s.y+s.h)*k)
-			o.Refresh()
-			continue
-		case *canvas.Text:
-			o.TextSize = s.size * k
-		}
-		s.o.Move(pos)
-		s.o.Resize(to)
 	}
 }

@@ -20,7 +20,7 @@ type Shell interface {
 	Tell(text string)
 	// TellUndo shows one line for ten seconds with a button that runs undo as Do would.
 	TellUndo(text string, undo func(ctx context.Context) error)
-	// Go shows the screen with that name: "home", "rooms", "messages", "xray", "accounts", "settings".
+	// Go shows the screen with that name: "home", "rooms", "plan", "kits", "setup" and so on.
 	// What follows a slash, as in "accounts/kits/kit-1", goes to the screen's Open, where it has one.
 	Go(path string)
 	// Window is the window, for dialogs and the clipboard.

@@ -1,0 +1,68 @@
+#pragma once
+#include <Arduino.h>
+
+#define WIFI_SCAN_RUNNING (-1)
+#define WIFI_SCAN_FAILED (-2)
+
+enum WiFiMode_t { WIFI_OFF = 0, WIFI_STA = 1 };
+enum WiFiSleepType_t { WIFI_NONE_SLEEP = 0 };
+enum wl_status_t { WL_CONNECTED = 3 };
+enum wl_enc_type { ENC_TYPE_WEP = 5, ENC_TYPE_TKIP = 2, ENC_TYPE_CCMP = 4, ENC_TYPE_NONE = 7, ENC_TYPE_AUTO = 8 };
+enum WiFiDisconnectReason {
+  WIFI_DISCONNECT_REASON_ASSOC_LEAVE = 8,
+  WIFI_DISCONNECT_REASON_MIC_FAILURE = 14,
+  WIFI_DISCONNECT_REASON_4WAY_HANDSHAKE_TIMEOUT = 15,
+  WIFI_DISCONNECT_REASON_NO_AP_FOUND = 201,
+  WIFI_DISCONNECT_REASON_AUTH_FAIL = 202,
+  WIFI_DISCONNECT_REASON_HANDSHAKE_TIMEOUT = 204,
+};
+
+struct WiFiEventStationModeConnected {
+  uint8_t channel;
+};
+struct WiFiEventStationModeDisconnected {
+  WiFiDisconnectReason reason;
+};
+struct WiFiEventHandlerOpaque;
+typedef std::shared_ptr<WiFiEventHandlerOpaque> WiFiEventHandler;
+
+class WiFiClient : public Stream {
+ public:
+  virtual int connect(IPAddress ip, uint16_t port);
+  virtual int connect(const char *host, uint16_t port);
+  size_t write(uint8_t) override;
+  size_t write(const uint8_t *buf, size_t size) override;
+  int available() override;
+  int read() override;
+  virtual int read(uint8_t *buf, size_t size);
+  virtual void stop();
+  virtual uint8_t connected();
+  int availableForWrite();
+  void setNoDelay(bool nodelay);
+};
+
+class ESP8266WiFiClass {
+ public:
+  void persistent(bool persistent);
+  bool mode(WiFiMode_t mode);
+  bool setSleepMode(WiFiSleepType_t type, uint8_t listenInterval = 0);
+  bool setAutoReconnect(bool autoReconnect);
+  WiFiEventHandler onStationModeConnected(std::function<void(const WiFiEventStationModeConnected &)>);
+  WiFiEventHandler onStationModeDisconnected(std::function<void(const WiFiEventStationModeDisconnected &)>);
+  wl_status_t begin(const char *ssid, const char *passphrase = nullptr, int32_t channel = 0, const uint8_t *bssid = nullptr, bool connect = true);
+  bool reconnect();
+  bool disconnect(bool wifioff = false);
+  wl_status_t status();
+  IPAddress localIP();
+  uint8_t *macAddress(uint8_t *mac);
+  int8_t RSSI();
+  int hostByName(const char *aHostname, IPAddress &aResult, uint32_t timeout_ms);
+  int8_t scanNetworks(bool async = false, bool show_hidden = false, uint8_t channel = 0, uint8_t *ssid = nullptr);
+  int8_t scanComplete();
+  void scanDelete();
+  String SSID(uint8_t networkItem);
+  uint8_t encryptionType(uint8_t networkItem);
+  int32_t RSSI(uint8_t networkItem);
+  int32_t channel(uint8_t networkItem);
+};
+extern ESP8266WiFiClass WiFi;

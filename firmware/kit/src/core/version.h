@@ -1,0 +1,3 @@
+// The version of the firmware.
+#pragma once
+#define HOMEROOM_VERSION "1.0.0"

@@ -1,0 +1,38 @@
+package setup
+
+import (
+	"fyne.io/fyne/v2"
+	fw "fyne.io/fyne/v2/widget"
+)
+
+// shower shows and hides things, writes what is another text than before, and
+// knows whether anything has to be placed anew.
+type shower struct{ stale bool }
+
+// show shows or hides something where it is not so already.
+func (s *shower) show(o fyne.CanvasObject, on bool) {
+	if on == o.Visible() {
+		return
+	}
+	s.stale = true
+	if on {
+		o.Show()
+	} else {
+		o.Hide()
+	}
+}
+
+// say writes what is another text than before.
+func (s *shower) say(l *fw.Label, text string) {
+	if l.Text != text {
+		s.stale = true
+		l.SetText(text)
+	}
+}
+
+// moved reports whether anything changed since it was asked the last time.
+func (s *shower) moved() bool {
+	was := s.stale
+	s.stale = false
+	return was
+}

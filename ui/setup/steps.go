@@ -1,0 +1,180 @@
+package setup
+
+import (
+	"strconv"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+	fw "fyne.io/fyne/v2/widget"
+
+	"homeroom/core"
+	"homeroom/ui/widget"
+)
+
+// stepState is how a step stands.
+type stepState int
+
+const (
+	stepLater stepState = iota
+	stepNow
+	stepDone
+	stepFailed
+)
+
+// stepRail is the eight steps at the left.
+type stepRail struct {
+	content fyne.CanvasObject
+	items   []*stepItem
+}
+
+func newStepRail(pick func(core.SetupStep)) *stepRail {
+	r := &stepRail{}
+	rows := container.New(layout.NewCustomPaddedVBoxLayout(2))
+	for i, s := range core.SetupSteps {
+		item := newStepItem(i+1, stepTitle(s), func() { pick(s) })
+		r.items = append(r.items, item)
+		rows.Add(item)
+	}
+	r.content = widget.Wide(204, container.NewVScroll(rows))
+	return r
+}
+
+// stepItem is a step: its number or mark, its name, and what was chosen there.
+type stepItem struct {
+	fw.BaseWidget
+	number  int
+	state   stepState
+	shown   bool // its page is shown
+	can     bool // a person can go there
+	pick    func()
+	circle  *canvas.Circle
+	figure  *canvas.Text
+	icon    *fw.Icon
+	name    *fw.Label
+	text    *fw.Label
+	back    *canvas.Rectangle
+	hovered bool
+	focused bool
+}
+
+var (
+	_ fyne.Tappable     = (*stepItem)(nil)
+	_ desktop.Hoverable = (*stepItem)(nil)
+	_ fyne.Focusable    = (*stepItem)(nil)
+)
+
+func newStepItem(n int, name string, pick func()) *stepItem {
+	i := &stepItem{number: n, pick: pick, circle: canvas.NewCircle(nil), figure: canvas.NewText(strconv.Itoa(n), nil),
+		icon: fw.NewIcon(nil), name: widget.Cell(name), text: widget.Cell(""), back: canvas.NewRectangle(nil)}
+	i.figure.Alignment, i.figure.TextStyle.Bold = fyne.TextAlignCenter, true
+	i.text.Hidden = true
+	i.text.SizeName, i.text.Importance = theme.SizeNameCaptionText, fw.LowImportance
+	i.ExtendBaseWidget(i)
+	return i
+}
+
+// set shows how the step stands; text is what was chosen there, or "".
+func (i *stepItem) set(state stepState, shown, can bool, text string) {
+	if i.text.Text != text {
+		i.text.Hidden = text == ""
+		i.text.SetText(text)
+		i.Refresh()
+	}
+	if i.state == state && i.shown == shown && i.can == can {
+		return
+	}
+	i.state, i.shown, i.can = state, shown, can
+	i.Refresh()
+}
+
+// CreateRenderer is part of fyne.Widget.
+func (i *stepItem) CreateRenderer() fyne.WidgetRenderer {
+	i.paint()
+	badge := container.NewGridWrap(fyne.NewSquareSize(30), container.NewStack(i.circle, i.figure, container.NewPadded(i.icon)))
+	words := container.NewVBox(layout.NewSpacer(), container.New(layout.NewCustomPaddedVBoxLayout(-14), i.name, i.text), layout.NewSpacer())
+	return fw.NewSimpleRenderer(container.New(atLeast{0, 58}, container.NewStack(i.back, container.New(layout.NewCustomPaddedLayout(4, 4, 8, 6),
+		container.NewBorder(nil, nil, container.NewCenter(badge), nil, words)))))
+}
+
+// Refresh is part of fyne.CanvasObject.
+func (i *stepItem) Refresh() {
+	i.paint()
+	i.BaseWidget.Refresh()
+}
+
+func (i *stepItem) paint() {
+	fill, front := theme.ColorNameSeparator, theme.ColorNameForeground
+	var icon fyne.Resource
+	switch i.state {
+	case stepNow:
+		fill, front = theme.ColorNamePrimary, theme.ColorNameForegroundOnPrimary
+	case stepDone:
+		fill, icon = theme.ColorNameSuccess, theme.NewColoredResource(theme.ConfirmIcon(), theme.ColorNameForegroundOnSuccess)
+	case stepFailed:
+		fill, icon = theme.ColorNameError, theme.NewColoredResource(theme.CancelIcon(), theme.ColorNameForegroundOnError)
+	}
+	i.circle.FillColor = theme.Color(fill)
+	i.figure.Color, i.figure.TextSize = theme.Color(front), theme.TextSize()
+	i.figure.Hidden, i.icon.Hidden = icon != nil, icon == nil
+	if icon != nil {
+		i.icon.SetResource(icon)
+	}
+	i.name.TextStyle.Bold = i.shown
+	i.name.Importance = fw.MediumImportance
+	if i.state == stepLater && !i.shown {
+		i.name.Importance = fw.LowImportance
+	}
+	i.name.Refresh()
+	i.back.CornerRadius, i.back.StrokeWidth = theme.Size(theme.SizeNameButtonRadius), 0
+	i.back.FillColor = nil
+	switch {
+	case i.shown:
+		i.back.FillColor = theme.Color(theme.ColorNameSelection)
+	case i.hovered && i.can:
+		i.back.FillColor = theme.Color(theme.ColorNameHover)
+	}
+	if i.focused {
+		i.back.StrokeWidth, i.back.StrokeColor = 2, theme.Color(theme.ColorNameFocus)
+	}
+}
+
+// Tapped is part of fyne.Tappable.
+func (i *stepItem) Tapped(*fyne.PointEvent) {
+	if i.can {
+		i.pick()
+	}
+}
+
+// MouseIn is part of desktop.Hoverable.
+func (i *stepItem) MouseIn(*desktop.MouseEvent) { i.hovered = true; i.Refresh() }
+
+// MouseMoved is part of desktop.Hoverable.
+func (i *stepItem) MouseMoved(*desktop.MouseEvent) {}
+
+// MouseOut is part of desktop.Hoverable.
+func (i *stepItem) MouseOut() { i.hovered = false; i.Refresh() }
+
+// FocusGained is part of fyne.Focusable.
+func (i *stepItem) FocusGained() { i.focused = true; i.Refresh() }
+
+// FocusLost is part of fyne.Focusable.
+func (i *stepItem) FocusLost() { i.focused = false; i.Refresh() }
+
+// TypedRune is part of fyne.Focusable.
+func (i *stepItem) TypedRune(rune) {}
+
+// TypedKey is part of fyne.Focusable.
+func (i *stepItem) TypedKey(k *fyne.KeyEvent) {
+	switch k.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
+		i.Tapped(nil)
+		return
+	}
+	if c := fyne.CurrentApp().Driver().CanvasForObject(i); c != nil && c.OnTypedKey() != nil {
+		c.OnTypedKey()(k)
+	}
+}
