@@ -147,23 +147,14 @@ func clipLabel(s string) string {
 // bundledImages is the firmware that is built into the program.
 type bundledImages struct{}
 
-// All returns one image of each variant; what was not built is missing.
+// All returns one image of each variant that was built in.
 func (bundledImages) All() (all []core.KitImage) {
 	for _, variant := range []string{"wifi", "wired"} {
 		b, p := bundled(variant)
-		image := core.KitImage{ID: variant, Title: core.Say("Wi-Fi firmware {version}", "version", b.Version), Variant: variant, Version: b.Version, Chip: b.ChipFamily,
-			Size: int64(p.Size), Flash: int64(b.FlashSize), SHA256: p.SHA256, MD5: p.MD5}
-		if variant == "wired" {
-			image.Title = core.Say("Cable firmware {version}", "version", b.Version)
+		if p.Size > 0 {
+			all = append(all, core.KitImage{ID: variant, Variant: variant, Version: b.Version, Chip: b.ChipFamily,
+				Size: int64(p.Size), Flash: int64(b.FlashSize), SHA256: p.SHA256, MD5: p.MD5})
 		}
-		switch {
-		case p.Size > 0:
-		case variant == "wifi":
-			image.Missing = core.Say("This Homeroom has no Wi-Fi firmware built in. Build it now with arduino-cli, choose a file, or use the cable.")
-		default:
-			image.Missing = core.Say("This Homeroom has no cable firmware built in. Choose a file.")
-		}
-		all = append(all, image)
 	}
 	return all
 }

@@ -41,6 +41,17 @@ func main() {
 		}
 		texts[text] = append(texts[text], module)
 	}
+	for file, what := range map[string]string{ // beside modules; make deps brings the first
+		"../firmware/images/stub/LICENSE":    "esptool-js 0.7.0 (flasher stub)",
+		"../firmware/wired/COPYING.picolibc": "picolibc (firmware of the kit on the cable)",
+	} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			log.Fatal(err)
+		}
+		text := strings.TrimSpace(string(data))
+		texts[text] = append(texts[text], what)
+	}
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		log.Fatal(err)
