@@ -256,3 +256,137 @@ func TestBoardToChart(t *testing.T) {
 		return err == nil && len(trace.Spans) >= 2
 	})
 }
+
+// make sets a kit up from a blank board, with the network given beforehand, and
+// leaves its port. The tests are left out.
+func (p *program) make(t *testing.T, d *desk, port string, o core.SetupOrder) *chip.Host {
+	t.Helper()
+	hands := d.plug(port, byte(port[len(port)-1]))
+	must(t, hands.Network("Lab", "correct horse", 6, 3, -52))
+	eventually(t, port+" is seen", func() bool {
+		return slices.ContainsFunc(p.kits.Ports().All, func(s core.SerialPort) bool { return s.Name == port })
+	})
+	id, err := p.kits.Begin(t.Context(), port)
+	must(t, err)
+	p.waits(t, id, core.StepKit)
+	must(t, p.kits.Order(t.Context(), id, o))
+	must(t, p.kits.Start(t.Context(), id, core.StepKit))
+	eventually(t, "the setup tests", func() bool {
+		s := p.setup(id)
+		if s.Problem.Format != "" {
+			t.Fatalf("at %s: %s\n%q", s.Step, s.Problem, s.Log)
+		}
+		return s.Step == core.StepTest
+	})
+	must(t, p.kits.Stop(id))
+	eventually(t, "the setup has stopped", func() bool { return !p.setup(id).Running })
+	must(t, p.kits.Close(id))
+	return hands
+}
+
+// real returns a kit as the screen Kits has it.
+func (p *program) real(n topic.Name) core.RealKit {
+	for _, k := range p.kits.Kits() {
+		if k.Name == n {
+			return k
+		}
+	}
+	return core.RealKit{}
+}
+
+// TestCableKit: a kit on the cable is on the broker with its own account by itself,
+// its will is published when it is unplugged, and it comes back.
+func TestCableKit(t *testing.T) {
+	p, d := workshop(t)
+	const kit = "blue/lab/wired"
+	hands := p.make(t, d, "COM5", core.SetupOrder{Kit: kit, Role: core.AllKit, Label: "À câble", Image: "wired", Cable: true})
+	p.says(t, kit+"/$state", "ready")
+	must(t, hands.Press("button"))
+	p.says(t, kit+"/button", "true")
+	must(t, hands.Release("button"))
+	p.says(t, kit+"/button", "false")
+	board := d.board["COM5"]
+	d.unplug("COM5")
+	p.says(t, kit+"/$state", "lost")
+	if k := p.real(kit); k.Link != "cable" || k.State != "lost" {
+		t.Errorf("unplugged it is %+v", k)
+	}
+	board.Replug()
+	d.mu.Lock()
+	d.board["COM6"] = board // in another socket
+	d.mu.Unlock()
+	p.says(t, kit+"/$state", "ready")
+	account := p.real(kit).Account
+	if c, ok := p.kitClient(account); !ok || c.Protocol != "3.1.1" {
+		t.Errorf("its client is %+v, %v", c, ok)
+	}
+	must(t, p.broker.Publish(t.Context(), core.Message{Topic: kit + "/led/set", Payload: []byte("true"), QoS: 1, From: core.Program, Client: "window"}))
+	eventually(t, "the LED obeys", func() bool { on, known := hands.Output(5); return known && on })
+	p.says(t, kit+"/led", "true")
+}
+
+// TestKitFollows: what is changed about a kit reaches the board over the air: its
+// place, its secret, new firmware; and forgetting leaves nothing on it.
+func TestKitFollows(t *testing.T) {
+	p, d := workshop(t)
+	ctx := t.Context()
+	old, err := p.kits.AddImage(ctx, "old.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
+	must(t, err)
+	const kit = "blue/lab/lamp"
+	p.make(t, d, "COM7", core.SetupOrder{Kit: kit, Role: core.LightKit, Image: old.ID, Network: "Lab", Key: "correct horse"})
+	eventually(t, "it tells how it is", func() bool {
+		k := p.real(kit)
+		return k.State == "ready" && k.Version == "1.0.0" && k.Heap > 0 && k.MAC != "" && k.Link == "wifi"
+	})
+
+	teacher, _ := p.accountID("teacher")
+	as := core.As(ctx, teacher)
+	must(t, p.plan.Change(as, core.Batch{Say: core.Say("hall"), Places: []core.Place{{Name: "blue/hall", Kind: core.RoomPlace}}}))
+	const moved = "blue/hall/lamp"
+	_, err = p.plan.MoveTopics(as, kit, moved, true)
+	must(t, err)
+	eventually(t, "it has taken its new place over", func() bool { k := p.real(moved); return k.State == "ready" && !k.Waiting && k.Doing.Format == "" })
+	must(t, p.broker.Publish(ctx, core.Message{Topic: moved + "/light/set", Payload: []byte("true"), QoS: 1, From: core.Program, Client: "window"}))
+	p.says(t, moved+"/light", "true")
+
+	before := p.session(t, moved)
+	must(t, p.kits.Rotate(ctx, moved))
+	eventually(t, "it is back with its new secret", func() bool { now := p.session(t, moved); return !now.IsZero() && now.After(before) })
+
+	newer, err := p.kits.AddImage(ctx, "new.bin", bytes.NewReader(standIn("wifi", "1.1.0")))
+	must(t, err)
+	eventually(t, "the newer firmware is offered", func() bool { return p.real(moved).Newer == newer.Version })
+	must(t, p.kits.Update(ctx, []topic.Name{moved}))
+	eventually(t, "the update ends", func() bool { return !p.kits.Rollout().Running })
+	if r := p.kits.Rollout(); r.Stopped.Format != "" || r.Next != 1 {
+		t.Fatalf("the update stopped: %s", r.Stopped)
+	}
+	if k := p.real(moved); k.Version != "1.1.0" || k.Newer != "" {
+		t.Errorf("after the update it runs %q, newer %q", k.Version, k.Newer)
+	}
+
+	must(t, p.forgetKit(ctx, moved))
+	eventually(t, "it is gone", func() bool { _, there := p.kitClient("blue-lamp"); return !there })
+	board := d.board["COM7"]
+	d.unplug("COM7") // the flash comes back from the program that ran on it
+	flash := board.Flash().Bytes()
+	for _, at := range []int{0x3FA000, 0x3FB000} {
+		if bytes.Count(flash[at:at+4096], []byte{0xFF}) != 4096 {
+			t.Errorf("the slot at %x is not empty", at)
+		}
+	}
+}
+
+// session returns since when a kit is connected; zero where it is not.
+func (p *program) session(t *testing.T, n topic.Name) time.Time {
+	t.Helper()
+	k := p.plan.Design().Place(n)
+	if k == nil {
+		t.Fatalf("no kit %s", n)
+	}
+	c, ok := p.kitClient(k.Account)
+	if !ok {
+		return time.Time{}
+	}
+	return c.Since
+}
