@@ -6,10 +6,13 @@ const $ = id => document.getElementById(id);
 const answerTime = 6000; // ms that a kit has to make a wish its state
 const most = 300; // cards of one room
 
-// A code in the address signs in once. It leaves the address before anything else happens.
+// A code in the address signs in once. It leaves the address before anything else
+// happens. The label of a kit names it, so that its values are what is seen.
 let entry;
 function takeCode() {
-  entry = new URLSearchParams(location.hash.slice(1)).get("code") || entry;
+  const told = new URLSearchParams(location.hash.slice(1));
+  entry = told.get("code") || entry;
+  if (told.get("kit")) $("search").value = told.get("kit").slice(0, 200);
   if (location.hash) history.replaceState(null, "", location.pathname);
 }
 takeCode();
