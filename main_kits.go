@@ -209,6 +209,19 @@ func (p *program) prepareKit(ctx context.Context, o core.SetupOrder, _ core.KitC
 	return kitMaker{p.accounts, p.plan, p.compile}.prepare(ctx, o)
 }
 
+// firstTeacher returns as whom the window and the setup of kits act: who sits at the
+// PC that holds the data is its first teacher, or anyone where all may do everything.
+func (p *program) firstTeacher() (core.AccountID, error) {
+	first := firstTeacher(p.accounts)
+	switch {
+	case first != 0:
+		return first, nil
+	case p.info.Open:
+		return core.Anyone, nil
+	}
+	return 0, core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
+}
+
 // serialPorts are those of this PC, and some more that it does not list.
 type serialPorts struct{ more []string }
 

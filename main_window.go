@@ -69,19 +69,6 @@ func (b windowBroker) Disconnect(client string) error {
 	return err
 }
 
-// firstTeacher returns as whom the window acts: who sits at the PC that holds the
-// data is its first teacher, or anyone where all may do everything.
-func (p *program) firstTeacher() (core.AccountID, error) {
-	first := firstTeacher(p.accounts)
-	switch {
-	case first != 0:
-		return first, nil
-	case p.info.Open:
-		return core.Anyone, nil
-	}
-	return 0, core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
-}
-
 // Publish publishes m as the first teacher.
 func (b windowBroker) Publish(ctx context.Context, m core.Message) (err error) {
 	if m.From, err = b.p.firstTeacher(); err != nil {
