@@ -1,25 +1,31 @@
 package firmware
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // flags are what all of the firmware is compiled with.
-var flags = []string{"-std=c++17", "-Os", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-fno-exceptions", "-fno-rtti"}
+var flags = []string{"-std=gnu++17", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-fno-exceptions", "-fno-rtti"}
+
+// watched is how it is compiled to run on this PC: with all the watches.
+var watched = append(slices.Clone(flags), "-O1", "-g1", "-Ihost/arduino", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 // TestParts runs the parts of the kit on this PC, each for itself.
 func TestParts(t *testing.T) {
-	b := build{dir: t.TempDir(), gxx: compiler(t, "g++")}
-	t.Run("units", func(t *testing.T) { units(t, b.program(t, "unit")) })
-	t.Run("vectors", func(t *testing.T) { sameVectors(t, b.program(t, "vectors")) })
-	t.Run("fuzz", func(t *testing.T) { fuzz(t, b.program(t, "fuzz")) })
+	t.Parallel()
+	t.Run("units", func(t *testing.T) { t.Parallel(); units(t, buildProgram(t, "host/unit.cpp")) })
+	t.Run("vectors", func(t *testing.T) { t.Parallel(); sameVectors(t, buildProgram(t, "host/vectors.cpp")) })
+	t.Run("fuzz", func(t *testing.T) { t.Parallel(); fuzz(t, buildProgram(t, "host/fuzz.cpp")) })
 }
 
 // units runs host/unit.cpp.
@@ -74,36 +80,58 @@ func sameVectors(t *testing.T, program string) {
 	}
 }
 
+// number is one of the environment, or what it is without.
+func number(t *testing.T, name, otherwise string) string {
+	t.Helper()
+	v := os.Getenv(name)
+	if v == "" {
+		return otherwise
+	}
+	if _, err := strconv.ParseUint(v, 10, 64); err != nil {
+		t.Fatal(name, err)
+	}
+	return v
+}
+
 // fuzz gives every parser of the kit what nobody meant for it. FUZZ is how many
 // inputs, FUZZSEED which.
 func fuzz(t *testing.T, program string) {
-	count, seed := "200000", "1"
-	if testing.Short() {
-		count = "20000"
-	}
-	for name, to := range map[string]*string{"FUZZ": &count, "FUZZSEED": &seed} {
-		if v := os.Getenv(name); v != "" {
-			if _, err := strconv.ParseUint(v, 10, 64); err != nil {
-				t.Fatal(name, err)
-			}
-			*to = v
-		}
-	}
+	count, seed := number(t, "FUZZ", "50000"), number(t, "FUZZSEED", "1")
 	out, err := run(program, append([]string{count, seed}, vectors(t)...)...)
 	if err != nil || !strings.Contains(out, count+" inputs") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// TestChip compiles what is portable for the chip: without Arduino, heap and floating point.
+// mostStack is the bytes of stack that a function of the kit may take: the Arduino
+// core gives all of them and lwIP 4 KiB together.
+const mostStack = 640
+
+// TestChip compiles what is portable for the chip: without Arduino, heap and floating
+// point, and with little stack.
 func TestChip(t *testing.T) {
+	t.Parallel()
 	gxx := compiler(t, "xtensa-lx106-elf-g++")
-	object := filepath.Join(t.TempDir(), "part.o")
+	folder := t.TempDir()
+	object := filepath.Join(folder, "part.o")
 	for _, file := range append(core(t), "host/unit.cpp") {
-		args := append(slices.Clone(flags), "--specs="+picolibc(t, gxx), "-c", "-o", object, file)
+		args := append(slices.Clone(flags), "--specs="+picolibc(t, gxx), "-Os", "-fstack-usage", "-c", "-o", object, file)
 		if out, err := exec.Command(gxx, args...).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", file, err, out)
 			continue
+		}
+		usage, err := os.ReadFile(filepath.Join(folder, "part.su"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(usage)) {
+			f := strings.Split(strings.TrimSpace(line), "\t")
+			if len(f) != 3 {
+				t.Fatalf("%q", line)
+			}
+			if n, err := strconv.Atoi(f[1]); !strings.HasPrefix(file, "host/") && (err != nil || n > mostStack || f[2] != "static") {
+				t.Errorf("%s takes %s bytes of stack, %s", f[0], f[1], f[2])
+			}
 		}
 		out, err := exec.Command(strings.TrimSuffix(gxx, "g++")+"nm", "-u", object).CombinedOutput()
 		if err != nil {
@@ -167,38 +195,67 @@ func missing(t *testing.T, what string) {
 	t.Skip(what + " is missing: make deps installs it")
 }
 
-// build compiles each source once.
-type build struct {
-	dir, gxx string
-	objects  []string // of the portable parts
+// workshop is where the programs of this PC are built, each source once for all tests.
+type workshop struct {
+	folder string
+	turns  chan struct{} // as many as compilers run at once
+
+	mu      sync.Mutex
+	objects map[string]func() (string, error) // guarded by mu
 }
 
-// program builds host/NAME.cpp with all the warnings and watches.
-func (b *build) program(t *testing.T, name string) string {
-	t.Helper()
-	if b.objects == nil {
-		for _, file := range core(t) {
-			b.objects = append(b.objects, b.object(t, file))
+var shop = workshop{turns: make(chan struct{}, runtime.NumCPU()), objects: map[string]func() (string, error){}}
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		folder, err := os.MkdirTemp("", "firmware")
+		if err != nil {
+			panic(err)
 		}
+		defer func() { _ = os.RemoveAll(folder) }()
+		shop.folder = folder
+		return m.Run()
+	}())
+}
+
+// object compiles a source, the first time, with all the warnings and watches.
+func (w *workshop) object(gxx, file string) func() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.objects[file] == nil {
+		w.objects[file] = sync.OnceValues(func() (string, error) {
+			w.turns <- struct{}{}
+			defer func() { <-w.turns }()
+			object := filepath.Join(w.folder, strings.ReplaceAll(file, "/", "_")+".o")
+			out, err := exec.Command(gxx, slices.Concat(watched, []string{"-c", "-o", object, file})...).CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("%w\n%s", err, out)
+			}
+			return object, err
+		})
 	}
-	program := filepath.Join(b.dir, name)
-	b.compile(t, append([]string{"-o", program, b.object(t, "host/"+name+".cpp")}, b.objects...)...)
-	return program
+	return w.objects[file]
 }
 
-func (b *build) object(t *testing.T, file string) string {
+// buildProgram builds sources and the portable parts of the kit.
+func buildProgram(t *testing.T, sources ...string) string {
 	t.Helper()
-	object := filepath.Join(b.dir, filepath.Base(file)+".o")
-	b.compile(t, "-c", "-o", object, file)
-	return object
-}
-
-func (b *build) compile(t *testing.T, args ...string) {
-	t.Helper()
-	args = append(append(slices.Clone(flags), "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), args...)
-	if out, err := exec.Command(b.gxx, args...).CombinedOutput(); err != nil {
+	gxx := compiler(t, "g++")
+	sources = append(slices.Clone(sources), core(t)...)
+	objects, errs := make([]string, len(sources)), make([]error, len(sources))
+	var work sync.WaitGroup
+	for i, file := range sources {
+		work.Go(func() { objects[i], errs[i] = shop.object(gxx, file)() })
+	}
+	work.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "program")
+	if out, err := exec.Command(gxx, slices.Concat(watched, []string{"-o", program}, objects)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return program
 }
 
 // run returns what a program writes.

@@ -35,7 +35,7 @@ const patience = 30 * time.Second
 
 // TestHost runs the firmware on this PC and talks to it as program, person and broker do.
 func TestHost(t *testing.T) {
-	program := buildHost(t)
+	program := buildProgram(t, "host/host.cpp", "host/hal_host.cpp", "host/digest.cpp")
 	for name, test := range map[string]func(t *testing.T, program string){
 		"frames": hostFrames, "test": hostTests, "scan": hostScans, "improv": hostImproves, "console": hostConsole, "power cut": hostPowerCut,
 		"broker": hostBroker, "broker away": hostAway, "denied": hostDenied, "orders": hostOrders, "update": hostUpdates,
@@ -46,31 +46,6 @@ func TestHost(t *testing.T) {
 			test(t, program)
 		})
 	}
-}
-
-func buildHost(t *testing.T) string {
-	t.Helper()
-	return buildProgram(t, "host/host.cpp", "host/hal_host.cpp", "host/digest.cpp")
-}
-
-// buildProgram compiles sources and the kit's own with all the warnings and watches.
-func buildProgram(t *testing.T, sources ...string) string {
-	t.Helper()
-	gxx, err := exec.LookPath("g++")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("g++ is missing: make deps installs it")
-		}
-		t.Skip("g++ is missing: make deps installs it")
-	}
-	program := filepath.Join(t.TempDir(), "program")
-	args := []string{"-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-fno-exceptions", "-fno-rtti",
-		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program}
-	core, _ := filepath.Glob("kit/src/core/*.cpp")
-	if out, err := exec.Command(gxx, slices.Concat(args, sources, core)...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return program
 }
 
 // Requests and events of PROTOCOL.md.
@@ -929,28 +904,35 @@ func hostUpdates(t *testing.T, program string) {
 	eyes.sees("$told update failed connect")
 }
 
+// dice are thrown by both directions of a bridge.
+type dice struct {
+	mu   sync.Mutex
+	from *rand.Rand // guarded by mu
+}
+
+func (d *dice) roll(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.from.IntN(n)
+}
+
 // bridge is the program on the cable: it carries bytes between the kit and a broker,
 // over a line that loses and damages frames.
-func bridge(t *testing.T, h *host, addr string, bad *rand.Rand) {
+func bridge(t *testing.T, h *host, addr string) {
+	bad := &dice{from: rand.New(rand.NewPCG(1, 2))}
 	var conn net.Conn
 	var replies chan byte
 	said := false // the last frame that came was answered
 	var last byte
 	send := func(kind, seq byte, data []byte) {
 		f := frame(kind, seq, data)
-		switch bad.IntN(8) {
+		switch bad.roll(8) {
 		case 0:
 			return
 		case 1:
-			f[bad.IntN(len(f))] ^= 1 << bad.IntN(8)
+			f[bad.roll(len(f))] ^= 1 << bad.roll(8)
 		}
 		_, _ = h.in.Write(f)
-	}
-	var sending sync.Mutex
-	locked := func(kind, seq byte, data []byte) {
-		sending.Lock()
-		defer sending.Unlock()
-		send(kind, seq, data)
 	}
 	for {
 		h.mu.Lock()
@@ -967,32 +949,29 @@ func bridge(t *testing.T, h *host, addr string, bad *rand.Rand) {
 		f := h.frames[0]
 		h.frames = h.frames[1:]
 		h.mu.Unlock()
-		sending.Lock()
-		lost := bad.IntN(8) == 0
-		sending.Unlock()
 		switch {
-		case lost:
+		case bad.roll(8) == 0: // lost
 		case f.kind == cableOpen:
 			if conn != nil {
 				_ = conn.Close()
 			}
 			c, err := net.Dial("tcp", addr)
 			if err != nil {
-				locked(cableOpen+0x80, f.seq, []byte{3})
+				send(cableOpen+0x80, f.seq, []byte{3})
 				continue
 			}
 			conn, said = c, false
 			replies = make(chan byte, 1)
-			go carry(c, replies, locked)
-			locked(cableOpen+0x80, f.seq, []byte{0})
+			go carry(c, replies, send)
+			send(cableOpen+0x80, f.seq, []byte{0})
 		case f.kind == cableData && conn == nil:
-			locked(cableData+0x80, f.seq, []byte{3})
+			send(cableData+0x80, f.seq, []byte{3})
 		case f.kind == cableData:
 			if !said || last != f.seq {
 				_, _ = conn.Write(f.data)
 			}
 			said, last = true, f.seq
-			locked(cableData+0x80, f.seq, []byte{0})
+			send(cableData+0x80, f.seq, []byte{0})
 		case f.kind == cableData+0x80 && replies != nil:
 			select {
 			case replies <- f.seq:
@@ -1003,7 +982,7 @@ func bridge(t *testing.T, h *host, addr string, bad *rand.Rand) {
 				_ = conn.Close()
 				conn = nil
 			}
-			locked(cableClose+0x80, f.seq, []byte{0})
+			send(cableClose+0x80, f.seq, []byte{0})
 		}
 	}
 }
@@ -1044,7 +1023,7 @@ func hostCable(t *testing.T, program string) {
 	all := slices.Concat(tlv(0x12, "x"), tlv(0x13, u16(b.port)), tlv(0x14, "kit"), tlv(0x15, "secret"), tlv(0x18, "\x01"), design())
 	h := start(t, program, flashWith(t, all), "--variant", "wired")
 	var bridging sync.WaitGroup
-	bridging.Go(func() { bridge(t, h, b.addr(), rand.New(rand.NewPCG(1, 2))) })
+	bridging.Go(func() { bridge(t, h, b.addr()) })
 	t.Cleanup(func() {
 		_ = h.in.Close()
 		bridging.Wait()
@@ -1182,36 +1161,38 @@ func pmk(key, ssid string) []byte {
 	return pmk
 }
 
-// TestMonkey plays with the firmware at random.
+// TestMonkey plays with the firmware at random. MONKEY is for how many ticks.
 func TestMonkey(t *testing.T) {
+	t.Parallel()
 	program := buildProgram(t, "host/monkey.cpp")
+	ticks := number(t, "MONKEY", "12000")
 	for seed := range 4 {
-		out, err := exec.Command(program, fmt.Sprint(seed), "40000").CombinedOutput()
-		if err != nil || strings.HasPrefix(string(out), "0 ") {
-			t.Errorf("seed %d: %v\n%s", seed, err, out)
-		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			out, err := run(program, fmt.Sprint(seed), ticks)
+			if err != nil || strings.HasPrefix(out, "0 ") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
 // TestSketch checks what only the Arduino core can build, against declarations in
 // the shape of the core's.
 func TestSketch(t *testing.T) {
-	gxx, err := exec.LookPath("g++")
-	if err != nil {
-		t.Skip("g++ is missing: make deps installs it")
+	t.Parallel()
+	gxx := compiler(t, "g++")
+	sources := append(core(t), "kit/src/hal_esp8266.cpp", "kit/kit.ino")
+	args := append(slices.Clone(flags), "-Ihost/arduino", "-include", "ESP8266WiFi.h", "-fsyntax-only", "-x", "c++")
+	if out, err := exec.Command(gxx, append(args, sources...)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
-	flags := []string{"-std=gnu++17", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-fno-exceptions", "-fno-rtti", "-Ihost/arduino"}
-	sources, _ := filepath.Glob("kit/src/core/*.cpp")
-	for _, file := range append(sources, "kit/src/hal_esp8266.cpp", "kit/kit.ino") {
-		if out, err := exec.Command(gxx, append(flags, "-include", "ESP8266WiFi.h", "-fsyntax-only", "-x", "c++", file)...).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", file, err, out)
-		}
+	// The board runs, on a core that does what the real one does.
+	program := buildProgram(t, "host/board.cpp", "host/arduino/core.cpp", "host/digest.cpp", "kit/src/hal_esp8266.cpp", "kit/src/mark.cpp")
+	if out, err := run(program); err != nil || !strings.HasSuffix(out, " checks, 0 failed\n") {
+		t.Errorf("%v\n%s", err, out)
 	}
-	object := filepath.Join(t.TempDir(), "mark.o")
-	if out, err := exec.Command(gxx, append(flags, "-c", "-o", object, "kit/src/mark.cpp")...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if b, err := os.ReadFile(object); err != nil || !bytes.Contains(b, []byte("@HOMEROOM-FIRMWARE@wifi@1.0.0@")) {
+	if b, err := os.ReadFile(program); err != nil || !bytes.Contains(b, []byte("@HOMEROOM-FIRMWARE@wifi@1.0.0@")) {
 		t.Errorf("the image would not tell what it is: %v", err)
 	}
 }

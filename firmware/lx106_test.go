@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,20 +23,45 @@ import (
 // Here runs what the bare chip runs, on its instruction set, in QEMU. Nothing of
 // it has been tried on hardware.
 
+// portable has .ci/firmware compile the kit's portable parts for QEMU, once.
+var portable = sync.OnceValues(func() (folder string, err error) {
+	folder = filepath.Join(shop.folder, "lx106")
+	out, err := exec.Command("../.ci/firmware", "core", folder).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return folder, err
+})
+
 // linked has .ci/firmware link something for the lx106, from folder, where the
 // project is.
 func linked(t *testing.T, folder, what string, sources ...string) (program string) {
 	t.Helper()
 	compiler(t, "xtensa-lx106-elf-gcc")
 	program = filepath.Join(t.TempDir(), what+".elf")
-	cmd := exec.Command(filepath.Join(folder, ".ci", "firmware"), append([]string{what, program}, sources...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if strings.Contains(string(out), "no picolibc") {
-			missing(t, "picolibc for the chip")
+	shared := ""
+	if what == "qemu" || what == "test" {
+		var err error
+		if shared, err = portable(); err != nil {
+			lacksLibrary(t, err.Error())
+			t.Fatal(err)
 		}
+	}
+	cmd := exec.Command(filepath.Join(folder, ".ci", "firmware"), append([]string{what, program}, sources...)...)
+	cmd.Env = append(os.Environ(), "KIT_CORE="+shared)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		lacksLibrary(t, string(out))
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return program
+}
+
+// lacksLibrary skips the test where .ci/firmware says that picolibc is missing.
+func lacksLibrary(t *testing.T, said string) {
+	t.Helper()
+	if strings.Contains(said, "no picolibc") {
+		missing(t, "picolibc for the chip")
+	}
 }
 
 // qemu starts a program in a folder. It cannot go on for longer than a minute.
@@ -232,18 +256,6 @@ func TestLX106Kit(t *testing.T) {
 	t.Run("cable", func(t *testing.T) { t.Parallel(); wiredCable(t, program) })
 }
 
-// dice are thrown by both ends of a bridge.
-type dice struct {
-	mu   sync.Mutex
-	from rand.Source // guarded by mu
-}
-
-func (d *dice) Uint64() uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.from.Uint64()
-}
-
 func wiredFrames(t *testing.T, program string) {
 	w := startWired(t, program, "broken")
 	w.printed("Homeroom kit")
@@ -310,7 +322,7 @@ func wiredCable(t *testing.T, program string) {
 	w := startWired(t, program, "ok")
 	w.must(writeSettings, cable(b.port)...)
 	var bridging sync.WaitGroup
-	bridging.Go(func() { bridge(t, w.host, b.addr(), rand.New(&dice{from: rand.NewPCG(1, 2)})) })
+	bridging.Go(func() { bridge(t, w.host, b.addr()) })
 	t.Cleanup(func() {
 		_ = w.in.Close()
 		bridging.Wait()

@@ -741,7 +741,7 @@ void testAgain() {
 void testFull() {
   online();
   wire.takes = 0;  // the broker takes nothing
-  char topic[] = "a/0", text[8];
+  char topic[] = "a/0", text[12];
   CHECK(mqtt.publish("once", "kept", 4, true));
   int n = 0;
   // Ten topics, newer and newer values: the newest ones are there in the end.

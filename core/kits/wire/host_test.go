@@ -549,6 +549,7 @@ func hostCable(t *testing.T, program string) {
 		t.Error(err)
 	}
 	waitFor(t, b.got, "publish "+s.Name+"/$state disconnected")
+	waitFor(t, b.got, "disconnect")
 	waitFor(t, b.got, "gone")
 	if <-h.cable {
 		t.Error("the connection that ended is open")

@@ -9,5 +9,9 @@ class UpdaterClass {
   bool setMD5(const char *expected_md5);
   size_t write(uint8_t *data, size_t len);
   bool end(bool evenIfRemaining = false);
+  bool isRunning() { return _size > 0; }
+
+ private:
+  size_t _size = 0;
 };
 extern UpdaterClass Update;

@@ -24,10 +24,11 @@ struct Change {
 volatile Change changes[kEdges];
 volatile uint32_t head = 0, tail = 0;
 
+// onChange is given its pin plus one: where the argument is 0 the core calls without one.
 void IRAM_ATTR onChange(void *pin) {
   uint32_t at = head;
   if (at - tail == kEdges) return;  // it bounces; tick reads how it ends
-  uint8_t gpio = static_cast<uint8_t>(reinterpret_cast<uintptr_t>(pin));
+  uint8_t gpio = static_cast<uint8_t>(reinterpret_cast<uintptr_t>(pin) - 1);
   volatile Change &c = changes[at % kEdges];
   c.at = static_cast<uint32_t>(millis());
   c.gpio = gpio;
@@ -41,7 +42,12 @@ volatile int left_because = 0;  // a WiFiDisconnectReason; 0: it has not
 WiFiEventHandler on_connected, on_disconnected;
 
 WiFiClient plain[2];
-BearSSL::WiFiClientSecure secure;
+// secure takes the 6 KiB of stack that TLS needs at its first use, and for good. It is
+// not WiFiClientSecure, which keeps its time limit to itself (esp8266/Arduino issue 8889).
+BearSSL::WiFiClientSecureCtx &secure() {
+  static BearSSL::WiFiClientSecureCtx client;
+  return client;
+}
 BearSSL::PublicKey pinned;
 
 uint8_t securityOf(uint8_t type) {
@@ -105,7 +111,7 @@ uint16_t Esp8266Hal::analog() { return static_cast<uint16_t>(analogRead(A0)); }
 
 bool Esp8266Hal::watch(uint8_t gpio) {
   if (gpio > 15) return false;  // GPIO 16 has no interrupt
-  attachInterruptArg(gpio, onChange, reinterpret_cast<void *>(static_cast<uintptr_t>(gpio)), CHANGE);
+  attachInterruptArg(gpio, onChange, reinterpret_cast<void *>(static_cast<uintptr_t>(gpio) + 1), CHANGE);
   return true;
 }
 
@@ -134,7 +140,13 @@ uint32_t Esp8266Hal::chip() { return ESP.getChipId(); }
 
 uint32_t Esp8266Hal::freeHeap() { return ESP.getFreeHeap(); }
 
-void Esp8266Hal::restart() { ESP.restart(); }
+// restart waits for what is still on its way: the last frame in the serial port's FIFO
+// and, for 0.3 s at most, the goodbye that the broker has not acknowledged.
+void Esp8266Hal::restart() {
+  Serial.flush();
+  tcpClose(broker);
+  ESP.restart();
+}
 
 void Esp8266Hal::netJoin(const char *ssid, const char *key) {
   tries_ = 0;
@@ -214,7 +226,7 @@ bool Esp8266Hal::scanNext(Network *n) {
 }
 
 WiFiClient &Esp8266Hal::client(Line line) {
-  if (line == broker && tls_) return secure;
+  if (line == broker && tls_) return secure();
   return plain[line];
 }
 
@@ -237,17 +249,19 @@ bool Esp8266Hal::tcpOpen(Line line, const char *host, uint16_t port, const uint8
 }
 
 // openTls speaks TLS only to who has the pinned key. The broker's listener writes
-// at most 1024 bytes at once, so that such a buffer holds what it sends.
+// at most 1024 bytes at once, so that such a buffer holds what it sends. Who takes the
+// connection and then is silent has 15 s, which the core does not let anybody change.
 bool Esp8266Hal::openTls(const IPAddress &to, uint16_t port, const uint8_t *key, size_t length) {
   whys_[broker] = KitReason::tls;
   if (!pinned.parse(key, length) || !pinned.isEC()) return false;
   tls_ = true;
-  secure.setKnownKey(&pinned);
-  secure.setBufferSizes(1024, 512);
-  secure.setTimeout(kConnectFor);
-  if (secure.connect(to, port) == 1) return true;
-  if (secure.getLastSSLError() == 0) whys_[broker] = KitReason::noBroker;
-  secure.stop();
+  BearSSL::WiFiClientSecureCtx &client = secure();
+  client.setKnownKey(&pinned);
+  client.setBufferSizes(1024, 512);
+  client.setTimeout(kConnectFor);
+  if (client.connect(to, port) == 1) return true;
+  if (client.getLastSSLError() == 0) whys_[broker] = KitReason::noBroker;
+  client.stop();
   tls_ = false;
   return false;
 }
@@ -272,7 +286,7 @@ size_t Esp8266Hal::tcpRead(Line line, uint8_t *to, size_t size) {
 
 size_t Esp8266Hal::tcpWrite(Line line, const uint8_t *bytes, size_t length) {
   if (links_[line] != Link::open || length == 0) return 0;
-  if (line == broker && tls_) return secure.write(bytes, length < kTlsBlock ? length : kTlsBlock);
+  if (line == broker && tls_) return secure().write(bytes, length < kTlsBlock ? length : kTlsBlock);
   size_t room = static_cast<size_t>(plain[line].availableForWrite());
   return room == 0 ? 0 : plain[line].write(bytes, length < room ? length : room);
 }
@@ -286,7 +300,8 @@ void Esp8266Hal::tcpClose(Line line) {
 
 bool Esp8266Hal::imageBegin(uint32_t size, const char *md5) {
   imageDrop();
-  updating_ = Update.begin(size) && Update.setMD5(md5);
+  updating_ = Update.begin(size);
+  if (updating_ && !Update.setMD5(md5)) imageDrop();
   return updating_;
 }
 
