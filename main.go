@@ -56,9 +56,9 @@ type env struct {
 }
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ui.ProbeIfAsked()
 	lang.Use("", "")
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], env{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()
 	os.Exit(code)
@@ -79,6 +79,7 @@ func run(ctx context.Context, args []string, e env) int {
 		return 0 // --help
 	}
 	if err != nil {
+		misused(args, e, err)
 		fmt.Fprintf(e.err, "homeroom: %v\n", err)
 		return 2
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"text/tabwriter"
@@ -104,6 +105,24 @@ func (r *report) ask(say core.Sentence) {
 	}
 }
 
+// note tells something that a person should know and need not act on.
+func (r *report) note(say core.Sentence) {
+	if r.json {
+		r.object(map[string]any{"step": "note", "note": lang.Say(say)})
+		return
+	}
+	fmt.Fprintln(r.e.err, lang.Say(say))
+}
+
+// misused prints the last line for machines where the arguments of a command with a
+// board make no sense, so that who reads its output never waits for one.
+func misused(args []string, e env, err error) {
+	if at := slices.Index(args, "kit"); at >= 0 && slices.Contains(args[at:], "--json") {
+		r := &report{e: e, json: true}
+		_ = r.end(err, nil) // told already
+	}
+}
+
 // end prints the last line, and returns err for the exit code.
 func (r *report) end(err error, facts map[string]any) error {
 	if !r.json {
@@ -124,13 +143,18 @@ func (r *report) end(err error, facts map[string]any) error {
 	return err
 }
 
+// handsFor is how long a person may take for the buttons of a board: long enough to
+// find them, and short enough that a script ends.
+const handsFor = 30 * time.Second
+
 // board connects to the boot loader of the board on the port.
-func (c onPort) board(ctx context.Context, r *report, baud int, work func(*esp.Chip) error) error {
+func (c onPort) board(ctx context.Context, r *report, o esp.Options, work func(*esp.Chip) error) error {
 	p, err := line.System{}.Open(c.Port)
 	if err != nil {
 		return err
 	}
-	chip, err := esp.Connect(ctx, p, esp.Options{Baud: baud, Stub: bundledImages{}.Stub(), Progress: r.progress, ByHand: r.ask})
+	o.Stub, o.Progress, o.HandsFor = bundledImages{}.Stub(), r.progress, handsFor
+	chip, err := esp.Connect(ctx, p, o)
 	if err == nil {
 		err = work(chip)
 	}
@@ -215,7 +239,7 @@ func (c *kitInfo) Run(ctx context.Context, e env) error {
 	if err == nil {
 		facts["firmware"], facts["variant"], facts["version"], facts["mac"], facts["flash"], facts["settings"] = id.Firmware, id.Variant, id.Version, id.MAC, id.Flash, id.Sequence > 0
 	} else if ctx.Err() == nil && (errors.Is(err, wire.ErrSilent) || errors.Is(err, context.DeadlineExceeded)) {
-		err = c.board(ctx, r, 0, func(chip *esp.Chip) error {
+		err = c.board(ctx, r, esp.Options{ByHand: r.ask}, func(chip *esp.Chip) error {
 			i := chip.Info()
 			facts["chip"], facts["id"], facts["mac"], facts["flash"], facts["flashID"] = i.Name, fmt.Sprintf("%08x", i.ID), i.MAC, i.FlashSize, fmt.Sprintf("%06x", i.FlashID)
 			return chip.Run(ctx)
@@ -238,9 +262,19 @@ type kitFlash struct {
 	Image  string `required:"" placeholder:"F" help:"File to write; or wired or wifi for the firmware that is built in."`
 	Offset string `default:"0" help:"Where on the flash it begins; 0x1000 is fine, too."`
 	Baud   int    `placeholder:"N" help:"Fastest rate. It begins at 115200 and steps down on errors."`
+	Size   string `name:"flash-size" default:"auto" enum:"auto,256KB,512KB,1MB,2MB,4MB,8MB,16MB" help:"Of a flash that does not tell its size; auto is what the file says."`
 	Erase  bool   `help:"Erase the whole flash first, settings as well."`
 	Force  bool   `help:"Write the file whatever it is."`
 }
+
+// flashSizes are the sizes that Size may be, in bytes.
+var flashSizes = map[string]int64{"256KB": 256 << 10, "512KB": 512 << 10, "1MB": 1 << 20, "2MB": 2 << 20, "4MB": 4 << 20, "8MB": 8 << 20, "16MB": 16 << 20}
+
+// Rates that a flash can be written at: below, answers would be waited for too short.
+const (
+	slowestBaud = 9600
+	fastestBaud = 4_000_000
+)
 
 // sector is what the flash is erased by.
 const sector = 4096
@@ -252,24 +286,45 @@ func (c *kitFlash) Run(ctx context.Context, e env) error {
 	if err != nil || at < 0 || at%sector != 0 {
 		return r.end(core.Fail(errUsage, "The offset {offset} is not a multiple of {n}. Most firmware begins at 0.", "offset", c.Offset, "n", sector), nil)
 	}
-	image, err := readImage(c.Image)
-	if err == nil && at == 0 && !c.Force {
-		_, err = esp.CheckImage(image)
+	if c.Baud != 0 && (c.Baud < slowestBaud || c.Baud > fastestBaud) {
+		return r.end(core.Fail(errUsage, "{baud} baud is no rate to flash at. Choose one from {from} to {to}; 460800 works with most boards.", "baud", c.Baud, "from", slowestBaud, "to", fastestBaud), nil)
 	}
+	image, err := readImage(c.Image)
 	if err != nil {
 		return r.end(err, nil)
 	}
+	o := esp.Options{Baud: c.Baud, FlashSize: flashSizes[c.Size], AnyHeader: c.Force, ByHand: r.ask}
+	wants := int64(0) // of flash
+	if at == 0 {
+		i, err := esp.CheckImage(image)
+		if err != nil && !c.Force {
+			return r.end(forced(err), nil)
+		}
+		wants = i.Flash
+	}
+	if o.FlashSize == 0 {
+		o.FlashSize = wants
+	}
 	facts := map[string]any{"bytes": len(image), "offset": at}
 	began := time.Now()
-	err = c.board(ctx, r, c.Baud, func(chip *esp.Chip) error {
+	err = c.board(ctx, r, o, func(chip *esp.Chip) error {
 		i := chip.Info()
 		facts["chip"], facts["mac"], facts["flash"] = i.Name, i.MAC, i.FlashSize
+		switch {
+		case i.FlashSize == 0 && o.FlashSize == 0:
+			return core.Fail(core.ErrInvalid, "The flash of this board ({id}) does not tell how large it is, and neither does the file. Say it with --flash-size.", "id", fmt.Sprintf("%06X", i.FlashID))
+		case i.FlashSize == 0:
+			r.note(core.Say("The flash of this board ({id}) does not tell how large it is. It is taken for {size} KiB, as the file or --flash-size says.", "id", fmt.Sprintf("%06X", i.FlashID), "size", o.FlashSize>>10))
+		}
 		if c.Erase {
 			if err := chip.EraseAll(ctx); err != nil {
 				return err
 			}
 		}
 		err := chip.Write(ctx, []esp.Region{{At: at, Data: image}})
+		if i.FlashSize > 0 && i.FlashSize < wants && errors.Is(err, core.ErrInvalid) && int64(len(image)) <= i.FlashSize {
+			return forced(err)
+		}
 		if errors.Is(err, esp.ErrUnverified) && ctx.Err() == nil {
 			// what the ROM could write is started all the same, and told for what it is
 			return errors.Join(err, chip.Run(ctx))
@@ -285,6 +340,11 @@ func (c *kitFlash) Run(ctx context.Context, e env) error {
 		fmt.Fprintln(e.out, lang.L("{n} bytes were written to {mac} and verified.", "n", len(image), "mac", facts["mac"]))
 	}
 	return r.end(err, facts)
+}
+
+// forced says of a refusal how to write the file all the same.
+func forced(err error) error {
+	return &core.Problem{Sentence: core.Say("{problem} With --force it is written all the same.", "problem", lang.Error(err)), Kind: err}
 }
 
 // maxImage is more than any ESP8266 has flash for.
@@ -531,7 +591,8 @@ func (c *kitMonitor) Run(ctx context.Context, e env) error {
 
 type kitReset struct{ onPort }
 
-// Run starts the firmware anew: by the modem lines, or by asking it.
+// Run starts the firmware anew: by the modem lines, or by asking it, or the boot
+// loader where that answers instead.
 func (c *kitReset) Run(ctx context.Context, e env) error {
 	r := c.report(e)
 	p, err := line.System{}.Open(c.Port)
@@ -542,6 +603,9 @@ func (c *kitReset) Run(ctx context.Context, e env) error {
 	err = errors.Join(err, p.Close())
 	if errors.Is(err, line.ErrNoLines) {
 		err = c.kit(ctx, wire.Events{}, func(ctx context.Context, k *wire.Kit) error { return k.Restart(ctx) })
+		if errors.Is(err, wire.ErrSilent) && ctx.Err() == nil && c.board(ctx, r, esp.Options{}, func(chip *esp.Chip) error { return chip.Run(ctx) }) == nil {
+			err = nil
+		}
 	}
 	return r.end(err, nil)
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/driver/software"
@@ -139,23 +138,10 @@ const (
 // paper draws the card as it is printed: dark on white in every theme.
 func (c credential) paper() fyne.CanvasObject {
 	ink, quiet := color.NRGBA{0x1a, 0x22, 0x33, 0xff}, color.NRGBA{0x5a, 0x65, 0x7b, 0xff}
-	ground := canvas.NewRectangle(color.White)
-	ground.StrokeColor, ground.StrokeWidth, ground.CornerRadius = color.NRGBA{0xb9, 0xc2, 0xd3, 0xff}, 1, 12
-	ground.Resize(fyne.NewSize(cardWidth, cardHeight))
-	card := container.NewWithoutLayout(ground)
+	card := widget.NewPaper(cardWidth, cardHeight)
 	room := float32(cardWidth - codeSide - 52)
 	write := func(text string, x, y, size, room float32, c color.Color, style fyne.TextStyle) {
-		for size > 8 && fyne.MeasureText(text, size, style).Width > room {
-			size--
-		}
-		for r := []rune(text); len(r) > 1 && fyne.MeasureText(text, size, style).Width > room; text = string(r) + "…" {
-			r = r[:len(r)-1]
-		}
-		t := canvas.NewText(text, c)
-		t.TextSize, t.TextStyle = size, style
-		t.Move(fyne.NewPos(x, y))
-		t.Resize(t.MinSize())
-		card.Add(t)
+		card.Write(text, x, y, size, 8, room, c, style)
 	}
 	write(c.Title, 20, 14, 22, room, ink, fyne.TextStyle{Bold: true})
 	for i, f := range c.facts() {
@@ -166,8 +152,8 @@ func (c credential) paper() fyne.CanvasObject {
 	code := widget.QR(c.code(), codeSide)
 	code.Move(fyne.NewPos(cardWidth-codeSide-18, (cardHeight-codeSide)/2))
 	code.Resize(fyne.NewSquareSize(codeSide))
-	card.Add(code)
-	return container.NewGridWrap(fyne.NewSize(cardWidth, cardHeight), card)
+	card.Card.Add(code)
+	return container.NewGridWrap(fyne.NewSize(cardWidth, cardHeight), card.Card)
 }
 
 // picture draws the card at twice its size. UI goroutine.

@@ -9,6 +9,7 @@ import (
 	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/topic"
+	"homeroom/ui/widget"
 )
 
 // roleName is a role as a person reads it.
@@ -118,26 +119,7 @@ func explainPattern(p string) string {
 
 // explainID says what is wrong with the name of an account or a team, or "".
 func explainID(name string) string {
-	if _, err := topic.ParseID(name); err == nil {
-		return ""
-	}
-	if name == "" {
-		return lang.L("Small letters a to z, digits and hyphens, such as kit-1 or ana. It cannot be changed later.")
-	}
-	if len(name) > topic.MaxID {
-		return lang.L("A name has at most {n} characters.", "n", topic.MaxID)
-	}
-	for _, r := range name {
-		switch {
-		case r == ' ':
-			return lang.L("A name has no spaces: use a hyphen.")
-		case r >= 'A' && r <= 'Z':
-			return lang.L("A name has small letters only.")
-		case r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z'):
-			return lang.L("A name cannot have “{sign}”. Only a to z, 0 to 9 and hyphens; the display name can have anything.", "sign", string(r))
-		}
-	}
-	return ""
+	return widget.WhyNoID(name, lang.L("Small letters a to z, digits and hyphens, such as kit-1 or ana. It cannot be changed later."))
 }
 
 var plainLetters = strings.NewReplacer("à", "a", "â", "a", "ä", "ae", "á", "a", "ã", "a", "å", "a", "ç", "c", "é", "e", "è", "e", "ê", "e", "ë", "e",

@@ -456,7 +456,7 @@ func (s *Screen) menuItems(i item, any bool) []*fyne.MenuItem {
 func (s *Screen) kitItems(in topic.Name) []*fyne.MenuItem {
 	var ms []*fyne.MenuItem
 	for _, r := range core.KitRoles {
-		m := fyne.NewMenuItem(roleTitle(r), func() { s.addKit(r, in, 0, 0) })
+		m := fyne.NewMenuItem(widget.RoleTitle(r), func() { s.addKit(r, in, 0, 0) })
 		m.Icon = widget.RoleIcon(r)
 		ms = append(ms, m)
 	}

@@ -52,7 +52,7 @@ func (i *inspector) ofKit(n topic.Name) {
 func roleNames() []string {
 	names := make([]string, len(core.KitRoles))
 	for at, r := range core.KitRoles {
-		names[at] = roleText(r)
+		names[at] = widget.RoleText(r)
 	}
 	return names
 }

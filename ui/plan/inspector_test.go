@@ -127,7 +127,7 @@ func TestInspectorChoices(t *testing.T) {
 		{item{topic: kit1 + "/button"}, "2: exactly once", func(b core.Batch) bool { return b.Topics[0].QoS == 2 }},
 		{item{topic: kit1 + "/button"}, "reports, and takes commands", func(b core.Batch) bool { return b.Topics[0].Writable }},
 		{item{topic: kit1 + "/button"}, "Nothing", func(b core.Batch) bool { return b.Topics[0].KeepDays == -1 }},
-		{item{place: kit1}, roleText(core.LightKit), func(b core.Batch) bool { return b.Places[0].Role == core.LightKit }},
+		{item{place: kit1}, widget.RoleText(core.LightKit), func(b core.Batch) bool { return b.Places[0].Role == core.LightKit }},
 		{item{place: kit1}, "Window (kit-2)", func(b core.Batch) bool { return b.Places[0].Account == "kit-2" }},
 	} {
 		d := newDesk(t, lab(t))

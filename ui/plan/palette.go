@@ -16,40 +16,6 @@ import (
 	"homeroom/ui/widget"
 )
 
-// roleTitle is what kits of a role are called.
-func roleTitle(r core.KitRole) string {
-	switch r {
-	case core.LightKit:
-		return lang.L("Lamp")
-	case core.SensorKit:
-		return lang.L("Sensor")
-	case core.ButtonKit:
-		return lang.L("Button")
-	case core.ChoiceKit:
-		return lang.L("Choice")
-	case core.AllKit:
-		return lang.L("All in one")
-	}
-	return lang.L("Own kit")
-}
-
-// roleText says what kits of a role do.
-func roleText(r core.KitRole) string {
-	switch r {
-	case core.LightKit:
-		return lang.L("Lamp: it obeys commands")
-	case core.SensorKit:
-		return lang.L("Sensor: tells how bright it is and whether somebody is there")
-	case core.ButtonKit:
-		return lang.L("Button: tells when it is pressed")
-	case core.ChoiceKit:
-		return lang.L("Choice: reads the sensor and the button and decides about the lamp")
-	case core.AllKit:
-		return lang.L("All in one: button, LED, brightness and presence on one board")
-	}
-	return lang.L("Own kit: with the parts that you give it")
-}
-
 // What a House is told to place: "kit:" and the role, or "room".
 const (
 	dropKit  = "kit:"
@@ -80,7 +46,7 @@ func newPalette(begin func(what, title string, icon fyne.Resource), templates fu
 	}
 	add(lang.L("Room"), lang.L("Room: click, then click where it goes, or drag it there"), roomIcon, func() { begin(dropRoom, lang.L("Room"), roomIcon) })
 	for _, r := range core.KitRoles {
-		add(roleTitle(r), roleText(r), widget.RoleIcon(r), func() { begin(dropKit+string(r), roleTitle(r), widget.RoleIcon(r)) })
+		add(widget.RoleTitle(r), widget.RoleText(r), widget.RoleIcon(r), func() { begin(dropKit+string(r), widget.RoleTitle(r), widget.RoleIcon(r)) })
 	}
 	var more *chip
 	more = add(lang.L("Template"), lang.L("Template: rooms, kits and rules that are ready to use"), theme.GridIcon(), func() { templates(more) })

@@ -112,7 +112,7 @@ func scene(w world) drawing {
 			continue
 		}
 		d.kits = append(d.kits, p)
-		t := &widget.HouseTile{ID: placeID(p.Name), In: areaOf(w.design, parent(p.Name)), Title: p.Title(), Sub: roleTitle(p.Role),
+		t := &widget.HouseTile{ID: placeID(p.Name), In: areaOf(w.design, parent(p.Name)), Title: p.Title(), Sub: widget.RoleTitle(p.Role),
 			Icon: widget.RoleIcon(p.Role), X: float32(p.X), Y: float32(p.Y), Virtual: p.Virtual}
 		t.Online, t.Known, t.Note = w.kit(p)
 		for _, port := range p.Ports {

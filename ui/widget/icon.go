@@ -4,6 +4,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/theme"
 
+	"homeroom/assets/lang"
 	"homeroom/core"
 )
 
@@ -31,4 +32,38 @@ func RoleIcon(r core.KitRole) *theme.ThemedResource {
 		return i
 	}
 	return roleIcons[core.AnyKit]
+}
+
+// RoleTitle is what kits of a role are called.
+func RoleTitle(r core.KitRole) string {
+	switch r {
+	case core.LightKit:
+		return lang.L("Lamp")
+	case core.SensorKit:
+		return lang.L("Sensor")
+	case core.ButtonKit:
+		return lang.L("Button")
+	case core.ChoiceKit:
+		return lang.L("Choice")
+	case core.AllKit:
+		return lang.L("All in one")
+	}
+	return lang.L("Own kit")
+}
+
+// RoleText says what kits of a role do.
+func RoleText(r core.KitRole) string {
+	switch r {
+	case core.LightKit:
+		return lang.L("Lamp: it obeys commands")
+	case core.SensorKit:
+		return lang.L("Sensor: tells how bright it is and whether somebody is there")
+	case core.ButtonKit:
+		return lang.L("Button: tells when it is pressed")
+	case core.ChoiceKit:
+		return lang.L("Choice: reads the sensor and the button and decides about the lamp")
+	case core.AllKit:
+		return lang.L("All in one: button, LED, brightness and presence on one board")
+	}
+	return lang.L("Own kit: with the parts that you give it")
 }

@@ -78,7 +78,7 @@ type Chip struct {
 	last     chan struct{} // closed when the life before has ended; guarded by mu
 	rate     float64       // of the UART, 0 until it has found out; guarded by mu
 	heard    float64       // rate of the byte that came last; guarded by mu
-	txFree   time.Time     // when the line to the PC is free; guarded by mu
+	tx       busy          // the line to the PC; guarded by mu
 	faults   []*Fault      // guarded by mu
 	bytes    int           // from the PC since the last Break of that kind; guarded by mu
 	counts   map[byte]int  // commands that came; guarded by mu
@@ -400,13 +400,13 @@ func (c *Chip) sendAt(l *life, p []byte, rate float64) bool {
 			rate = c.bootRate()
 		}
 		if c.opts.Paced {
-			c.txFree = later(c.txFree, time.Now()).Add(onWire(len(q), rate))
-			free := c.txFree
+			free := c.tx.takes(onWire(len(q), rate))
 			c.mu.Unlock()
 			if !wait(time.Until(free), l.done) {
 				return false
 			}
 			c.mu.Lock()
+			c.tx.waited()
 		}
 		e := c.end
 		c.mu.Unlock()

@@ -137,7 +137,8 @@ func TestHost(t *testing.T) {
 	if err := h.NoNetworks(); err != nil {
 		t.Fatal(err)
 	}
-	p.reset() // to the boot loader: the program is gone
+	p.patience = 10 * time.Second // until a program of a busy PC is gone
+	p.reset()                     // to the boot loader
 	p.sync()
 }
 

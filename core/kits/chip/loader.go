@@ -90,6 +90,7 @@ type loader struct {
 	memOn          bool
 
 	flash download
+	works busy    // the flash, where it is paced
 	rate  float64 // of answers; 0 is that of the UART
 }
 
@@ -356,7 +357,12 @@ func (b *loader) lasts(k Kind, d time.Duration) float64 {
 		return 0.5
 	}
 	began := time.Now()
-	if b.c.pause(b.l, d) {
+	left := d
+	if b.c.opts.Paced {
+		left = time.Until(b.works.takes(d))
+	}
+	if b.c.pause(b.l, left) {
+		b.works.waited()
 		return 1
 	}
 	if !b.l.power {

@@ -15,6 +15,22 @@ func onWire(n int, rate float64) time.Duration {
 	return time.Duration(float64(n) * 10 / rate * float64(time.Second))
 }
 
+// busy is until when something takes time: a line, or the flash.
+type busy struct {
+	free time.Time     // when it is free
+	late time.Duration // that the wait for that was too long, as timers are
+}
+
+// takes begins something that takes d, and returns when it ends. Where it was waited
+// too long for what was before, that counts.
+func (b *busy) takes(d time.Duration) time.Time {
+	b.free = later(b.free, time.Now().Add(-b.late)).Add(d)
+	return b.free
+}
+
+// waited is to be called once it was waited until it is free.
+func (b *busy) waited() { b.late = max(0, time.Since(b.free)) }
+
 // hears returns what a UART at the rate to makes of bytes that were sent at the rate
 // from, with the line idle before and after them. It looks for the start bit and then
 // samples in the middle of each of its own bits.
@@ -158,7 +174,7 @@ type end struct {
 	err     error         // why it is gone; guarded by mu
 	baud    int           // guarded by mu
 	timeout time.Duration // guarded by mu
-	free    time.Time     // when the line to the chip is free; guarded by writing
+	line    busy          // to the chip; guarded by writing
 }
 
 var _ line.Port = (*end)(nil)
@@ -204,7 +220,6 @@ func (e *end) Read(p []byte) (int, error) {
 func (e *end) Write(p []byte) (int, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	e.free = later(e.free, time.Now())
 	done := 0
 	for len(p) > 0 {
 		if err := e.failed(); err != nil {
@@ -215,10 +230,10 @@ func (e *end) Write(p []byte) (int, error) {
 		rate := float64(e.baud)
 		e.mu.Unlock()
 		if e.c.opts.Paced {
-			e.free = e.free.Add(onWire(len(q), rate))
-			if !wait(time.Until(e.free), e.gone) {
+			if !wait(time.Until(e.line.takes(onWire(len(q), rate))), e.gone) {
 				return done, e.failed()
 			}
+			e.line.waited()
 		}
 		e.c.arrive(e, q, rate)
 		p, done = p[len(q):], done+len(q)

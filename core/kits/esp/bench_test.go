@@ -30,8 +30,8 @@ func (m *metered) SetBaud(baud int) error {
 }
 
 // flashTime flashes 334,992 bytes over a line, and onto a flash, that take the time
-// that real ones take. It returns how long Write took, from a first block at 115200
-// baud to the verified MD5, and how long its bytes were on the line at least.
+// that real ones take. It returns how long Write took, from the change of the rate
+// to the verified MD5, and how long its bytes were on the line at least.
 func flashTime(tb testing.TB) (took, limit time.Duration, bytes int) {
 	b := chip.New(chip.Options{Paced: true})
 	defer b.Close()

@@ -2,6 +2,7 @@ package esp
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 )
 
 // Commands of the boot loader. Those from opEraseFlash on only the stub knows, and
-// opBaud, opDeflBegin, opDeflData and opMD5 the ROM of an ESP8266 does not.
+// opSPIParams to opMD5 the ROM of an ESP8266 does not.
 const (
 	opFlashBegin = 0x02
 	opFlashData  = 0x03
@@ -23,6 +24,8 @@ const (
 	opSync       = 0x08
 	opWriteReg   = 0x09
 	opReadReg    = 0x0A
+	opSPIParams  = 0x0B
+	opSPIAttach  = 0x0D
 	opBaud       = 0x0F
 	opDeflBegin  = 0x10
 	opDeflData   = 0x11
@@ -39,6 +42,10 @@ const (
 	romBadChecksum  = 0x07
 	stubBadChecksum = 0xC1
 )
+
+// romInvalid is how a ROM refuses a command that it does not know. It says so several
+// times, and not always with the number of the command.
+const romInvalid = 0x05
 
 // errSilent means that the chip did not answer in time.
 var errSilent = errors.New("no answer")
@@ -59,19 +66,29 @@ type response struct {
 }
 
 // parseResponse reads an answer. It fails with a *refusal where the chip says that
-// the command failed, and reports false for what is not an answer at all.
+// the command failed, and reports false for what is not an answer at all. The length
+// in it is not looked at: early stubs leave it 0, and so does esptool. Two bytes of
+// status follow what the command returns, and on other chips than the ESP8266 two more.
 func parseResponse(p []byte) (r response, err error, ok bool) {
-	if len(p) < 10 || p[0] != 1 || int(binary.LittleEndian.Uint16(p[2:])) != len(p)-8 {
+	if len(p) < 10 || p[0] != 1 {
 		return response{}, nil, false
 	}
-	r = response{op: p[1], value: binary.LittleEndian.Uint32(p[4:]), body: p[8 : len(p)-2]}
-	switch status := p[len(p)-2:]; status[0] {
+	data, n := p[8:], 0
+	if p[1] == opMD5 {
+		for _, size := range []int{md5.Size, 2 * md5.Size} { // in hex, as other chips' ROMs do
+			if len(data) >= size+2 {
+				n = size
+			}
+		}
+	}
+	r = response{op: p[1], value: binary.LittleEndian.Uint32(p[4:]), body: data[:n]}
+	switch status := data[n:]; status[0] {
 	case 0:
 		return r, nil, true
-	case 1:
+	case 1: // as the ROM says it
 		return r, &refusal{r.op, status[1]}, true
-	default:
-		return response{}, nil, false // neither good nor bad: damaged on its way
+	default: // as the stub says it
+		return r, &refusal{r.op, status[0]}, true
 	}
 }
 
@@ -214,8 +231,16 @@ func (l *loader) answer(ctx context.Context, op byte, wait time.Duration) (respo
 		if err != nil {
 			return response{}, err
 		}
-		if r, err, ok := parseResponse(p); ok && r.op == op {
+		r, err, ok := parseResponse(p)
+		if ok && r.op == op {
 			return r, err
+		}
+		var no *refusal
+		if ok && errors.As(err, &no) && no.code == romInvalid {
+			if err := l.quiet(ctx); err != nil {
+				return response{}, err
+			}
+			return response{}, &refusal{op, romInvalid}
 		}
 	}
 }

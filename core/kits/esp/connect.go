@@ -42,13 +42,14 @@ var others = map[uint32]string{
 // Chip is an ESP8266 in its boot loader. One goroutine may use it.
 type Chip struct {
 	loader
-	info   core.KitChip
-	stub   bool // it runs
-	lines  bool // the modem lines reset it
-	top    int  // fastest rate that is still tried
-	proven bool // a block was written and verified, so a faster rate may be tried
+	info  core.KitChip
+	stub  bool // it runs
+	lines bool // the modem lines reset it
+	top   int  // fastest rate that is still tried
 	// unfinished means that the stub may hold data of a stream that was given up.
 	unfinished bool
+	plain      bool // the stub does not know compression
+	ahead      *ahead
 }
 
 // Connect resets the chip into its boot loader, by the modem lines or by hand,
@@ -81,12 +82,19 @@ func (c *Chip) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.stub, c.unfinished = running, running
+	c.stub, c.unfinished = running, running && !c.plain
 	if err := c.identify(ctx); err != nil {
 		return err
 	}
 	if !c.stub && c.o.Stub != nil {
-		if err := c.start(ctx); err != nil {
+		err := c.start(ctx)
+		var no *refusal
+		if errors.As(err, &no) && no.op == opMemBegin {
+			// It takes no program. What the ROM writes cannot be verified, and Write says so.
+			c.log("stub: %v; the ROM goes on without it", err)
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -213,8 +221,9 @@ func (c *Chip) enter(ctx context.Context) (running bool, err error) {
 	}
 	c.o.ByHand(core.Say("Hold the button FLASH, press RST, then let go of FLASH."))
 	defer c.o.ByHand(core.Sentence{})
-	for {
-		if running, err = c.meet(ctx, 10); err == nil || fatal(err) {
+	for began := time.Now(); ; {
+		running, err = c.meet(ctx, 10)
+		if err == nil || fatal(err) || c.o.HandsFor > 0 && time.Since(began) > c.o.HandsFor {
 			return running, err
 		}
 	}
@@ -285,24 +294,46 @@ func macOf(otp [4]uint32) string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", oui>>16, oui>>8&0xFF, oui&0xFF, otp[1]>>8&0xFF, otp[1]&0xFF, otp[0]>>24)
 }
 
-// findFlash asks the flash which it is.
+// findFlash asks the flash which it is. One that does not tell may work all the same.
 func (c *Chip) findFlash(ctx context.Context) error {
-	if !c.stub { // the ROM turns the flash on when a download to it begins
+	if c.stub { // early ones want another length and do it by themselves
+		if err := c.tell(ctx, opSPIAttach, words(0)); err != nil {
+			return err
+		}
+	} else { // the ROM turns the flash on when a download to it begins
 		if _, err := c.ask(ctx, opFlashBegin, words(0, 0, romBlock, 0), 3*time.Second); err != nil {
 			return err
 		}
 	}
 	raw, err := c.twice(func() (uint32, error) { return c.flashID(ctx) })
+	var no *refusal
+	if errors.As(err, &no) {
+		c.log("the flash: %v", err)
+		raw, err = 0, nil
+	}
 	if err != nil {
 		return err
 	}
 	maker, device := raw&0xFF, raw>>8&0xFF<<8|raw>>16&0xFF
 	id := maker<<16 | device
-	if id == 0 || id == 0xFFFFFF {
-		return core.Fail(core.ErrInvalid, "The flash of this board does not answer. Take off what is wired to its pins SD0 to SD3, CMD and CLK, and try again.")
-	}
 	c.info.FlashID, c.info.FlashSize = id, flashSize(id)
 	c.log("flash %02X %04X, %d KiB", maker, device, c.info.FlashSize>>10)
+	if c.stub && c.info.FlashSize > 0 {
+		const block, page, status = 64 << 10, 256, 0xFFFF
+		return c.tell(ctx, opSPIParams, words(0, uint32(c.info.FlashSize), block, sector, page, status))
+	}
+	return nil
+}
+
+// mute tells whether the flash did not say which it is: nobody holds its lines.
+func (c *Chip) mute() bool { return c.info.FlashID == 0 || c.info.FlashID == 0xFFFFFF }
+
+// tell sends a command that a stub may know or not.
+func (c *Chip) tell(ctx context.Context, op byte, data []byte) error {
+	_, err := c.command(ctx, op, data, 0, time.Second)
+	if err != nil && fatal(err) {
+		return err
+	}
 	return nil
 }
 
@@ -377,7 +408,7 @@ func (c *Chip) Verifies() bool { return c.stub }
 
 // faster goes to the fastest rate that works, or stays.
 func (c *Chip) faster(ctx context.Context) error {
-	for c.stub && c.proven && c.baud < c.top {
+	for c.stub && c.baud < c.top {
 		err := c.change(ctx, c.top)
 		if err == nil || fatal(err) {
 			return err
@@ -471,10 +502,15 @@ func (c *Chip) run(ctx context.Context) error {
 			return err
 		}
 	case c.stub:
-		if err := c.send(ctx, opRun, nil, 0, nil); err != nil { // has no answer
-			return err
+		// It has no answer, but where it is not known.
+		_, err := c.command(ctx, opRun, nil, 0, 50*time.Millisecond)
+		var no *refusal
+		if errors.As(err, &no) {
+			if _, err = c.command(ctx, opFlashBegin, words(0, 0, sector, 0), 0, leastTime); err == nil {
+				_, err = c.command(ctx, opFlashEnd, words(0), 0, 500*time.Millisecond)
+			}
 		}
-		if err := sleep(ctx, c.takes(8)+10*time.Millisecond); err != nil {
+		if err != nil && fatal(err) {
 			return err
 		}
 	default:

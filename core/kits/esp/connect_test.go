@@ -196,8 +196,9 @@ func TestOtherChips(t *testing.T) {
 	}
 }
 
-// TestFlashID: a flash that does not answer, or whose size nobody knows, is told
-// before anything is written.
+// TestFlashID: where nobody knows how large a flash is, nothing is written. What the
+// header of an image says is enough, or what the caller says, until it turns out that
+// the flash begins anew before.
 func TestFlashID(t *testing.T) {
 	for _, tc := range []struct {
 		id   uint32 // maker lowest
@@ -207,12 +208,34 @@ func TestFlashID(t *testing.T) {
 			t.Errorf("the flash %06X has %d bytes, not %d", tc.id, tc.size, got)
 		}
 	}
+	for _, id := range []uint32{0xFFFFFF, 0xFF40EF} {
+		within(t, func(t *testing.T) {
+			b := board(t, chip.Options{FlashID: id, Size: 1 << 20})
+			image := anImage(4, firmware(20_000))
+			c := session(t, b, Options{Stub: ownStub})
+			if err := c.Write(t.Context(), []Region{{Data: image}}); err != nil || c.Info().FlashSize != 0 {
+				t.Fatalf("the image says what flash it is for: %v", err)
+			}
+			flashHolds(t, b, 0, image)
+			err := c.Write(t.Context(), []Region{{Data: image}, {At: 0x3FA000, Data: []byte("settings")}})
+			if problem(t, err, "write", "verify"); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "1024") {
+				t.Errorf("the settings are behind the end of the flash, and lie in the firmware: %v", err)
+			}
+		})
+	}
 	within(t, func(t *testing.T) {
 		b := board(t, chip.Options{FlashID: 0xFFFFFF})
-		_, err := Connect(t.Context(), b.Port(), Options{Stub: ownStub})
-		problem(t, err)
-		if !errors.Is(err, core.ErrInvalid) {
-			t.Errorf("a flash that is not there: %v", err)
+		c := session(t, b, Options{Stub: ownStub, FlashSize: 4 << 20})
+		if err := c.Write(t.Context(), []Region{{At: 0x3FA000, Data: []byte("settings")}}); err != nil {
+			t.Error(err)
+		}
+		if err := c.EraseAll(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.Break(chip.Fault{Kind: chip.Stuck, At: 0x3FA000, High: false})
+		err := c.Write(t.Context(), []Region{{At: 0x3FA000, Data: []byte("settings")}})
+		if !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "SD0") {
+			t.Errorf("a flash that neither tells what it is nor takes what is written: %v", err)
 		}
 	})
 	within(t, func(t *testing.T) {

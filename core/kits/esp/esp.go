@@ -7,10 +7,14 @@
 // is loaded into its RAM, which is faster and knows compression, MD5 and reading.
 package esp
 
-import "homeroom/core"
+import (
+	"time"
 
-// Baud rates that a flash goes at. It begins with the first, and goes to a faster
-// one only after a block was written and verified.
+	"homeroom/core"
+)
+
+// Baud rates that a flash goes at. It begins with the first, goes to a faster one once
+// the stub runs and answers at it, and to a slower one whenever something was lost.
 const (
 	baudFirst = 115200
 	// BaudSafe is the rate that all USB chips of such boards manage.
@@ -21,6 +25,11 @@ const (
 type Options struct {
 	// Baud is the fastest rate; 0 is BaudSafe.
 	Baud int
+	// FlashSize is how many bytes the flash has, where it does not tell itself. 0 is
+	// what the header of an image says that is written at 0.
+	FlashSize int64
+	// AnyHeader lets an image be written whose header asks for more flash than there is.
+	AnyHeader bool
 	// Stub is esptool-js's esp8266.json. Without it the ROM writes: slower, and
 	// nothing can be verified or read back.
 	Stub []byte
@@ -31,6 +40,8 @@ type Options struct {
 	// without Format once that is done. Where it is nil, nobody is asked, and
 	// Connect fails.
 	ByHand func(core.Sentence)
+	// HandsFor is how long a person may take for that; 0 is as long as they like.
+	HandsFor time.Duration
 	// Log is told what is said with the board, a line each. It may be nil.
 	Log func(string)
 }

@@ -49,6 +49,9 @@ func say(step string, err error) core.Sentence {
 		case "erase", "write", "verify":
 			return core.Say("It was stopped while the flash was written. The board does not start as it is: write it again.")
 		}
+		if step == "run" {
+			return core.Say("It was stopped before the firmware started. It is written: press RST, and it starts.")
+		}
 		return core.Say("It was stopped. Nothing on the board has changed.")
 	case errors.Is(err, line.ErrGone):
 		switch step {

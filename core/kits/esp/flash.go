@@ -2,6 +2,7 @@ package esp
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"context"
 	"crypto/md5"
@@ -21,7 +22,6 @@ const (
 	sector    = 0x1000
 	stubBlock = 0x4000 // of compressed data; the stub has room for two
 	romBlock  = 0x400
-	proof     = 0x40 // a little, which proves that writing works
 	// window is how much the stub decompresses before it writes it.
 	window = 32 << 10
 )
@@ -76,12 +76,24 @@ func (c *Chip) Write(ctx context.Context, regions []Region) error {
 	if err == nil {
 		err = c.writeAll(ctx, spans)
 	}
+	if err == nil && c.info.FlashSize == 0 {
+		err = c.unfold(ctx, spans)
+	}
+	var other *differs
+	if errors.As(err, &other) && c.mute() {
+		err = core.Fail(core.ErrInvalid, "The flash of this board does not answer. Take off what is wired to its pins SD0 to SD3, CMD and CLK, and try again.")
+	}
 	return c.fail(ctx, err)
 }
 
 // plan checks what is to be written and returns it in order of place.
 func (c *Chip) plan(regions []Region) ([]span, error) {
-	has := c.info.FlashSize
+	has := cmp.Or(c.info.FlashSize, c.o.FlashSize)
+	for _, r := range regions {
+		if has == 0 && r.At == 0 && len(r.Data) >= 8 && r.Data[0] == imageMagic {
+			has = headerFlash(r.Data)
+		}
+	}
 	if has == 0 {
 		return nil, core.Fail(core.ErrInvalid, "The flash of this board ({id}) is not known, so nobody can say what fits. Use another board.", "id", fmt.Sprintf("%06X", c.info.FlashID))
 	}
@@ -97,7 +109,7 @@ func (c *Chip) plan(regions []Region) ([]span, error) {
 		case r.At > has || s.size > has-r.At:
 			return nil, core.Fail(core.ErrInvalid, "That needs {need} KiB of flash, and this board has {has} KiB. Use a board with more.", "need", (r.At+s.size+1023)>>10, "has", has>>10)
 		}
-		if r.At == 0 && len(s.data) >= 8 && s.data[0] == imageMagic {
+		if r.At == 0 && len(s.data) >= 8 && s.data[0] == imageMagic && !c.o.AnyHeader {
 			if wants := headerFlash(s.data); wants > has {
 				return nil, core.Fail(core.ErrInvalid, "This firmware is made for {need} KiB of flash, and this board has {has} KiB. Use another board, or firmware that is made for it.", "need", wants>>10, "has", has>>10)
 			}
@@ -113,9 +125,39 @@ func (c *Chip) plan(regions []Region) ([]span, error) {
 	return spans, nil
 }
 
+// unfold fails where a flash that did not tell its size is smaller than what was
+// written: such a one begins anew at its end, so its beginning is also found there.
+func (c *Chip) unfold(ctx context.Context, spans []span) error {
+	if len(spans) == 0 || spans[0].data == nil {
+		return nil
+	}
+	s, last := spans[0], spans[len(spans)-1]
+	n := min(s.size, sector)
+	if len(bytes.Trim(s.data[:n], "\xFF")) == 0 {
+		return nil // as all of it that is erased
+	}
+	want := span{s.at, s.data[:n], n}.sum()
+	for size := int64(256 << 10); size < last.at+last.size; size *= 2 {
+		if slices.ContainsFunc(spans, func(o span) bool { return o.at < s.at+size+n && s.at+size < o.at+o.size }) {
+			continue // what is there was verified, and is something else
+		}
+		r, err := c.command(ctx, opMD5, words(uint32(s.at+size), uint32(n), 0, 0), 0, leastTime)
+		if err != nil && fatal(err) {
+			return err
+		}
+		if is := string(bytes.ToLower(r.body)); err == nil && (is == want || hex.EncodeToString(r.body) == want) {
+			return core.Fail(core.ErrInvalid, "That needs {need} KiB of flash, and this board has {has} KiB. Use a board with more.", "need", (last.at+last.size+1023)>>10, "has", size>>10)
+		}
+	}
+	return nil
+}
+
 func (c *Chip) writeAll(ctx context.Context, spans []span) error {
-	if err := c.prove(ctx, spans); err != nil {
-		return err
+	if i := slices.IndexFunc(spans, func(s span) bool { return s.data != nil }); i >= 0 && c.stub {
+		c.ahead = compress(spans[i].data)
+		if err := c.faster(ctx); err != nil {
+			return err
+		}
 	}
 	for round := 1; ; round++ {
 		if err := c.putAll(ctx, spans); err != nil {
@@ -137,30 +179,6 @@ func (c *Chip) writeAll(ctx context.Context, spans []span) error {
 		}
 		spans = wrong
 	}
-}
-
-// prove writes and verifies a little at the first rate, and then goes to a faster
-// one. It is written again with all the rest.
-func (c *Chip) prove(ctx context.Context, spans []span) error {
-	if !c.stub || c.baud >= c.top {
-		return nil
-	}
-	if !c.proven {
-		i := slices.IndexFunc(spans, func(s span) bool { return s.data != nil })
-		if i < 0 {
-			return nil
-		}
-		s := span{spans[i].at, spans[i].data[:min(proof, spans[i].size)], min(proof, spans[i].size)}
-		if err := c.put(ctx, s, nil); err != nil {
-			return err
-		}
-		wrong, err := c.verify(ctx, []span{s})
-		if err != nil {
-			return err
-		}
-		c.proven = len(wrong) == 0
-	}
-	return c.faster(ctx)
 }
 
 // putAll writes and erases, without a look whether it is there afterwards.
@@ -269,21 +287,32 @@ func (c *Chip) recover(ctx context.Context) error {
 // stream writes a span from a place on. After a failure it returns how much of the
 // span is certainly on the flash, whole sectors.
 func (c *Chip) stream(ctx context.Context, s span, from int64, m *meter) (there int64, err error) {
-	if !c.stub {
-		return c.streamROM(ctx, s, from, m)
-	}
 	if err := c.flush(ctx, s.at+from); err != nil {
 		return from, err
 	}
+	if !c.stub || c.plain {
+		return c.streamPlain(ctx, s, from, m)
+	}
 	data := s.data[from:]
-	packed := deflate(data)
-	marks := inflated(packed, stubBlock)
+	packed, marks := c.ahead.of(data)
 	blocks := len(marks) - 1
 	c.log("write %d bytes at %06X, %d compressed, at %d baud", len(data), s.at+from, len(packed), c.baud)
 	c.unfinished = true
 	size := int64(len(data))
-	if _, err := c.ask(ctx, opDeflBegin, words(uint32(size), uint32(blocks), stubBlock, uint32(s.at+from)), allow(eraseTime, size)); err != nil {
-		return from, err
+	for try := 1; ; try++ {
+		_, err := c.command(ctx, opDeflBegin, words(uint32(size), uint32(blocks), stubBlock, uint32(s.at+from)), 0, allow(eraseTime, size))
+		if err == nil {
+			break
+		}
+		var no *refusal
+		if !errors.As(err, &no) {
+			return from, err
+		}
+		if try == 2 {
+			c.log("compressed: %v; it goes on without", err)
+			c.plain, c.unfinished = true, false
+			return c.streamPlain(ctx, s, from, m)
+		}
 	}
 	for i := range blocks {
 		b := packed[i*stubBlock : min((i+1)*stubBlock, len(packed))]
@@ -315,7 +344,14 @@ func (c *Chip) flush(ctx context.Context, at int64) error {
 	}
 	blank := bytes.Repeat([]byte{0xFF}, 4)
 	packed := deflate(blank)
-	if _, err := c.ask(ctx, opDeflBegin, words(uint32(len(blank)), 1, stubBlock, uint32(at)), leastTime); err != nil {
+	_, err := c.ask(ctx, opDeflBegin, words(uint32(len(blank)), 1, stubBlock, uint32(at)), leastTime)
+	var no *refusal
+	if errors.As(err, &no) {
+		c.log("compressed: %v; it goes on without", err)
+		c.plain, c.unfinished = true, false
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.block(ctx, opDeflData, 0, packed, leastTime, nil); err != nil {
@@ -328,20 +364,34 @@ func (c *Chip) flush(ctx context.Context, at int64) error {
 	return nil
 }
 
-// streamROM is stream by the ROM, which knows no compression.
-func (c *Chip) streamROM(ctx context.Context, s span, from int64, m *meter) (there int64, err error) {
-	data := pad(s.data[from:], romBlock)
-	blocks := len(data) / romBlock
-	c.log("write %d bytes at %06X by the ROM", len(data), s.at+from)
-	at := s.at + from
-	if _, err := c.ask(ctx, opFlashBegin, words(eraseSize(at, int64(len(data))), uint32(blocks), romBlock, uint32(at)), allow(eraseTime, int64(len(data)))); err != nil {
+// streamPlain is stream without compression, as the ROM knows it, and a stub that
+// knows no other.
+func (c *Chip) streamPlain(ctx context.Context, s span, from int64, m *meter) (there int64, err error) {
+	at, block, behind := s.at+from, romBlock, 0
+	if c.stub { // it acknowledges a block before it writes it
+		block, behind = sector, 1
+	}
+	data := pad(s.data[from:], block)
+	blocks := len(data) / block
+	c.log("write %d bytes at %06X without compression", len(data), at)
+	erase := uint32(len(data))
+	if !c.stub {
+		erase = eraseSize(at, int64(len(data)))
+	}
+	if _, err := c.ask(ctx, opFlashBegin, words(erase, uint32(blocks), uint32(block), uint32(at)), allow(eraseTime, int64(len(data)))); err != nil {
 		return from, err
 	}
+	sure := func(i int) int64 { return from + int64(max(i-behind, 0)*block)/sector*sector }
 	for i := range blocks {
-		if err := c.block(ctx, opFlashData, i, data[i*romBlock:(i+1)*romBlock], leastTime, func(part float64) {
-			m.at(from + int64((float64(i)+part)*romBlock))
+		if err := c.block(ctx, opFlashData, i, data[i*block:(i+1)*block], leastTime, func(part float64) {
+			m.at(from + int64((float64(i)+part)*float64(block)))
 		}); err != nil {
-			return from + int64(i*romBlock)/sector*sector, err
+			return sure(i), err
+		}
+	}
+	if c.stub { // the next answer comes once the last block is written
+		if _, err := c.command(ctx, opReadReg, words(regMagic), 0, leastTime); err != nil {
+			return sure(blocks), err
 		}
 	}
 	return s.size, nil
@@ -385,13 +435,18 @@ func (c *Chip) EraseAll(ctx context.Context) error {
 }
 
 func (c *Chip) eraseAll(ctx context.Context) error {
-	spans, err := c.plan([]Region{{At: 0, Size: c.info.FlashSize}})
+	size := cmp.Or(c.info.FlashSize, c.o.FlashSize)
+	spans, err := c.plan([]Region{{At: 0, Size: max(size, sector)}})
 	if err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
 		if c.stub {
 			_, err = c.command(ctx, opEraseFlash, nil, 0, chipTime)
+			var no *refusal
+			if errors.As(err, &no) {
+				err = c.erase(ctx, spans[0])
+			}
 		} else {
 			err = c.erase(ctx, spans[0])
 		}
@@ -408,7 +463,7 @@ func (c *Chip) eraseAll(ctx context.Context) error {
 		if !c.stub {
 			return ErrUnverified
 		}
-		wrong, err := c.verify(ctx, parts(c.info.FlashSize))
+		wrong, err := c.verify(ctx, parts(size))
 		if err != nil || len(wrong) == 0 {
 			return err
 		}
@@ -445,9 +500,9 @@ func (c *Chip) verify(ctx context.Context, spans []span) (wrong []span, err erro
 				break
 			}
 		}
-		c.log("MD5 of %d bytes at %06X: %s", s.size, s.at, is)
+		// Not the sum itself: it would tell whether a guess at a secret in there is right.
+		c.log("MD5 of %d bytes at %06X is right: %v", s.size, s.at, is == want)
 		if is != want {
-			c.log("it should be %s", want)
 			wrong = append(wrong, s)
 		}
 		if done += s.size; len(wrong) == 0 {
@@ -483,13 +538,20 @@ func (c *Chip) Sum(ctx context.Context, at, n int64) (string, error) {
 func (c *Chip) sum(ctx context.Context, at, n int64) (string, error) {
 	for try := 1; ; try++ {
 		r, err := c.ask(ctx, opMD5, words(uint32(at), uint32(n), 0, 0), allow(sumTime, n))
+		var no *refusal
 		switch {
 		case err == nil && len(r.body) == md5.Size:
 			return hex.EncodeToString(r.body), nil
-		case err == nil && len(r.body) == 2*md5.Size: // in hex, as other chips' ROMs do
+		case err == nil && len(r.body) == 2*md5.Size:
 			return string(bytes.ToLower(r.body)), nil
 		case err == nil:
 			err = errSilent
+		case errors.As(err, &no): // it cannot, or it will not: what is there is read
+			var b []byte
+			if b, err = c.read(ctx, at, n); err == nil {
+				sum := md5.Sum(b)
+				return hex.EncodeToString(sum[:]), nil
+			}
 		}
 		if fatal(err) || try == 3 {
 			return "", err
@@ -552,7 +614,9 @@ func (c *Chip) read(ctx context.Context, at, n int64) ([]byte, error) {
 		if err := c.write(ctx, binary.LittleEndian.AppendUint32(nil, uint32(len(b))), nil); err != nil {
 			return nil, err
 		}
-		c.progress(int64(len(b)), n, 0)
+		if c.step == "read" {
+			c.progress(int64(len(b)), n, 0)
+		}
 	}
 	p, err := c.packet(ctx, time.Now().Add(wait))
 	if err != nil {
@@ -562,6 +626,33 @@ func (c *Chip) read(ctx context.Context, at, n int64) ([]byte, error) {
 		return nil, &differs{at, n}
 	}
 	return b, nil
+}
+
+// ahead is data that are compressed while something else is on the line. nil is none.
+type ahead struct {
+	data   []byte
+	packed []byte  // once done is closed
+	marks  []int64 // as well
+	done   chan struct{}
+}
+
+func compress(data []byte) *ahead {
+	a := &ahead{data: data, done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		a.packed = deflate(data)
+		a.marks = inflated(a.packed, stubBlock)
+	}()
+	return a
+}
+
+// of returns data compressed, and what comes out of the blocks of it.
+func (a *ahead) of(data []byte) (packed []byte, marks []int64) {
+	if a == nil || len(a.data) != len(data) || &a.data[0] != &data[0] {
+		a = compress(data)
+	}
+	<-a.done
+	return a.packed, a.marks
 }
 
 // deflate compresses data as the stub takes them.

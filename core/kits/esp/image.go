@@ -22,7 +22,7 @@ type ImageInfo struct {
 	// Variant and Version are what Homeroom's firmware says of itself:
 	// "wifi" and "1.0.0". They are "" for other firmware.
 	Variant, Version string
-	Flash            int64  // bytes of flash that its header asks for
+	Flash            int64  // bytes of flash that its header asks for; NodeMCU's is smaller than itself and mends that when it starts
 	Mode             string // how the flash is read: "qio", "qout", "dio", "dout"
 	Entry            uint32 // where it starts
 	Segments         int    // parts that the ROM copies to RAM
@@ -32,7 +32,7 @@ type ImageInfo struct {
 var firmwareText = regexp.MustCompile(`@HOMEROOM-FIRMWARE@([a-z]{1,16})@([0-9A-Za-z.+-]{1,32})@`)
 
 // flashSizes are what the upper half of the header's fourth byte means, in KiB.
-var flashSizes = map[byte]int64{0: 512, 1: 256, 2: 1024, 3: 2048, 4: 4096, 5: 2048, 6: 4096, 8: 8192, 9: 16384}
+var flashSizes = map[byte]int64{0: 512, 1: 256, 2: 1024, 3: 2048, 4: 4096, 5: 2048, 6: 4096, 7: 4096, 8: 8192, 9: 16384}
 
 // headerFlash returns the bytes of flash that an image's header asks for, 0 where it
 // says something unknown.
@@ -74,9 +74,6 @@ func CheckImage(image []byte) (ImageInfo, error) {
 	info.Flash = headerFlash(image)
 	if info.Flash == 0 {
 		return info, damaged()
-	}
-	if int64(len(image)) > info.Flash {
-		return info, core.Fail(core.ErrInvalid, "The file has {size} KiB, and its header asks for a flash of {flash} KiB: it does not fit into its own flash. Build it for a board with more.", "size", (len(image)+1023)>>10, "flash", info.Flash>>10)
 	}
 	if image[2] > 3 {
 		return info, damaged()

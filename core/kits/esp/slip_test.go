@@ -86,17 +86,21 @@ func TestParseResponse(t *testing.T) {
 		body string
 	}{
 		{"done", []byte{1, 8, 2, 0, 7, 0, 0, 0, 0, 0}, true, 0, ""},
-		{"with data", []byte{1, 8, 5, 0, 7, 0, 0, 0, 'a', 'b', 'c', 0, 0}, true, 0, "abc"},
+		{"with two bytes more, as an ESP32", []byte{1, 8, 4, 0, 7, 0, 0, 0, 0, 0, 0, 0}, true, 0, ""},
+		{"refused by an ESP32", []byte{1, 8, 4, 0, 7, 0, 0, 0, 1, 5, 0, 0}, true, 5, ""},
+		{"refused by the stub", []byte{1, 8, 2, 0, 7, 0, 0, 0, 0xC1, 0}, true, 0xC1, ""},
+		{"MD5", append([]byte{1, opMD5, 18, 0, 7, 0, 0, 0}, "0123456789abcdef\x00\x00"...), true, 0, "0123456789abcdef"},
+		{"MD5 in hex", append([]byte{1, opMD5, 34, 0, 7, 0, 0, 0}, "0123456789abcdef0123456789abcdef\x00\x00"...), true, 0, "0123456789abcdef0123456789abcdef"},
+		{"no MD5", []byte{1, opMD5, 2, 0, 7, 0, 0, 0, 0xFF, 0}, true, 0xFF, ""},
 		{"refused", []byte{1, 8, 2, 0, 7, 0, 0, 0, 1, 0xC1}, true, 0xC1, ""},
 		{"a request", []byte{0, 8, 2, 0, 7, 0, 0, 0, 0, 0}, false, 0, ""},
 		{"too short", []byte{1, 8, 2, 0, 7, 0, 0, 0, 0}, false, 0, ""},
-		{"another length", []byte{1, 8, 3, 0, 7, 0, 0, 0, 0, 0}, false, 0, ""},
+		{"a length of 0, as of early stubs", []byte{1, 8, 0, 0, 7, 0, 0, 0, 0, 0}, true, 0, ""},
 		{"no status", []byte{1, 8, 0, 0, 7, 0, 0, 0}, false, 0, ""},
-		{"a damaged status", []byte{1, 8, 2, 0, 7, 0, 0, 0, 0x80, 0}, false, 0, ""},
 	} {
 		r, err, ok := parseResponse(tc.in)
 		var no *refusal
-		if ok != tc.ok || ok && (string(r.body) != tc.body || r.op != 8 || r.value != 7) || errors.As(err, &no) != (tc.code != 0) || no != nil && no.code != tc.code {
+		if ok != tc.ok || ok && (string(r.body) != tc.body || r.op != tc.in[1] || r.value != 7) || errors.As(err, &no) != (tc.code != 0) || no != nil && no.code != tc.code {
 			t.Errorf("%s: %+v, %v, %v", tc.name, r, err, ok)
 		}
 	}
@@ -113,7 +117,8 @@ func FuzzResponse(f *testing.F) {
 			}
 			return
 		}
-		if len(r.body) != len(in)-10 || r.value != binary.LittleEndian.Uint32(in[4:]) || (err == nil) != (in[len(in)-2] == 0) {
+		n := len(r.body)
+		if n != 0 && r.op != opMD5 || n%16 != 0 || n+10 > len(in) || r.value != binary.LittleEndian.Uint32(in[4:]) || (err == nil) != (in[8+n] == 0) {
 			t.Fatalf("%x is %+v, %v", in, r, err)
 		}
 	})

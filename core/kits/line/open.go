@@ -1,6 +1,7 @@
 package line
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -92,7 +93,8 @@ type port struct {
 	dtr     bool   // as it was set the last time; of who sets the lines
 	closed  atomic.Bool
 	baud    atomic.Int64
-	writing sync.Mutex // held while Write writes
+	writing sync.Mutex      // held while Write writes
+	stuck   <-chan struct{} // closed when the write ends that did not; nil where all did; guarded by writing
 }
 
 func (p *port) Read(b []byte) (int, error) {
@@ -119,24 +121,31 @@ func (p *port) Write(b []byte) (int, error) {
 	if p.closed.Load() {
 		return 0, fs.ErrClosed
 	}
-	type result struct {
-		n   int
-		err error
+	if p.stuck != nil { // two at a time would mix what they write
+		select {
+		case <-p.stuck:
+			p.stuck = nil
+		default:
+			return 0, ErrStuck
+		}
 	}
-	done := make(chan result, 1)
+	var n int
+	var err error
+	done := make(chan struct{})
+	own := bytes.Clone(b) // who gave b may use it again, also when this is stuck
 	go func() {
-		n, err := p.serial.Write(b)
-		done <- result{n, err}
+		defer close(done)
+		n, err = p.serial.Write(own)
 	}()
 	line := time.Duration(len(b)) * 10 * time.Second / time.Duration(p.baud.Load())
 	stuck := time.NewTimer(2*line + 2*time.Second)
 	defer stuck.Stop()
 	select {
-	case r := <-done:
-		if r.err != nil || p.closed.Load() { // closed meanwhile: it was dropped
-			return r.n, p.fault(r.err)
+	case <-done:
+		if err != nil || p.closed.Load() { // closed meanwhile: it was dropped
+			return n, p.fault(err)
 		}
-		return r.n, nil
+		return n, nil
 	case <-stuck.C:
 	}
 	for range 50 {
@@ -147,6 +156,7 @@ func (p *port) Write(b []byte) (int, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	p.stuck = done
 	return 0, ErrStuck
 }
 
