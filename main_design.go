@@ -99,7 +99,7 @@ func (p *program) hand() {
 func (p *program) compile() {
 	p.granting.Lock()
 	defer p.granting.Unlock()
-	grants := p.plan.Grants()
+	grants := append(p.plan.Grants(), p.kitGrants()...)
 	if load := p.lent.Load(); load != nil {
 		grants = append(grants, *load...)
 	}

@@ -196,9 +196,34 @@ func (p *program) openKits(ctx context.Context, e env, l listeners, log *slog.Lo
 		lines = serialPorts{l.Serial}
 	}
 	p.kits, err = kits.Open(ctx, kits.Config{Lines: lines, Store: p.db, Images: bundledImages{}, Sketch: firmware.Sketch, Folder: filepath.Join(e.data, "firmware"),
-		Design: p.plan.Design, Prepare: p.prepareKit, Should: p.should, Secret: p.newSecret, Client: p.kitClient, Publish: p.toKit, Dial: p.dialBroker, Boards: p.sim.Boards,
+		Design: p.plan.Design, Prepare: p.prepareKit, Should: p.should, Secret: p.newSecret, Owner: p.accountID, Client: p.kitClient, Publish: p.broker.Publish, Dial: p.dialBroker, Boards: p.sim.Boards,
 		Broker: p.brokerForKits, Feed: &p.feed, Log: log})
+	if err == nil {
+		p.compile() // a kit that was away for long may speak at its old name
+	}
 	return err
+}
+
+// kitGrants is what kits may that have not heard their new name yet: say how they are
+// below the old one, and be told there.
+func (p *program) kitGrants() (all []core.Grant) {
+	if p.kits == nil {
+		return nil // before it is open
+	}
+	for account, called := range p.kits.Called() {
+		id, found := p.accountID(account)
+		if !found {
+			continue
+		}
+		allow := func(a core.Action, last topic.Name) {
+			all = append(all, core.Grant{Subject: core.Subject{Account: id}, Action: a, Pattern: string(called + "/" + last)})
+		}
+		for _, own := range []topic.Name{core.KitState, core.KitInfo, core.KitTold} {
+			allow(core.Publish, own)
+		}
+		allow(core.Subscribe, core.KitAsked)
+	}
+	return all
 }
 
 // prepareKit makes a kit as who sits at this PC: its first teacher.
@@ -283,28 +308,14 @@ func (p *program) dialBroker(ctx context.Context) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", reachable(p.broker.Addr()))
 }
 
-// toKit publishes what a kit is asked, for the kit alone.
-func (p *program) toKit(ctx context.Context, m core.Message) error {
-	kit, _ := strings.CutSuffix(string(m.Topic), "/"+core.KitAsked)
-	k := p.plan.Design().Place(topic.Name(kit))
-	if to, renamed := p.plan.Renamed(topic.Name(kit)); k == nil && renamed {
-		k = p.plan.Design().Place(to) // it hears its old name until it knows the new one
-	}
-	if k == nil {
-		return core.Fail(core.ErrNotFound, "{name} is not in the plan any more.", "name", kit)
-	}
-	a, found := p.accounts.Named(k.Account)
-	if !found {
-		return core.Fail(core.ErrNotFound, "{name} has no account. Set the kit up.", "name", kit)
-	}
-	m.To, m.From, m.Client, m.QoS = a.ID, core.Program, kits.Client, 1
-	return p.broker.Publish(ctx, m)
-}
-
 // brokerForKits is where kits find the program from the network.
 func (p *program) brokerForKits() (b kits.Broker) {
 	a := addresses(p.info)
 	b.Host, b.Port = splitAddress(a.MQTT[0])
+	for _, at := range a.MQTT {
+		host, _ := splitAddress(at)
+		b.Hosts = append(b.Hosts, host)
+	}
 	_, page := splitAddress(p.info.Page)
 	b.Page = net.JoinHostPort(b.Host, strconv.Itoa(int(page)))
 	if p.trust != nil && len(a.MQTTS) > 0 {
@@ -327,7 +338,7 @@ func splitAddress(hostport string) (host string, port uint16) {
 func (p *program) forgetKit(ctx context.Context, name topic.Name) error {
 	erased := p.kits.Forget(ctx, name)
 	k := p.plan.Design().Place(name)
-	if k == nil {
+	if k == nil || k.Virtual {
 		return erased
 	}
 	a, found := p.accounts.Named(k.Account)

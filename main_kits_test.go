@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"homeroom/core"
 	"homeroom/core/kits/chip"
 	"homeroom/core/kits/line"
+	"homeroom/core/kits/wire"
 	"homeroom/core/plan"
 	"homeroom/core/topic"
 )
@@ -46,6 +48,7 @@ type desk struct {
 	mu    sync.Mutex
 	board map[string]*chip.Chip // guarded by mu; by port
 	hands map[string]*chip.Host // guarded by mu; at the parts of each
+	data  string                // folder of the program's data and of what it logs
 }
 
 func (d *desk) List() ([]core.SerialPort, error) {
@@ -122,9 +125,13 @@ func standIn(variant, version string) []byte {
 // workshop is a program with a desk, a teacher, and the button and LED of the lab drawn for team blue.
 func workshop(t *testing.T) (*program, *desk) {
 	t.Helper()
-	d := &desk{t: t, board: map[string]*chip.Chip{}, hands: map[string]*chip.Host{}}
+	d := &desk{t: t, board: map[string]*chip.Chip{}, hands: map[string]*chip.Host{}, data: filepath.Join(t.TempDir(), "랩 é")}
+	must(t, os.Mkdir(d.data, 0o700))
+	log, err := os.Create(filepath.Join(d.data, "log"))
+	must(t, err)
+	t.Cleanup(func() { _ = log.Close() })
 	ctx, cancel := context.WithCancel(context.Background())
-	p, err := open(ctx, env{out: io.Discard, err: os.Stderr, data: filepath.Join(t.TempDir(), "랩 é"), lines: d}, listeners{MQTT: "127.0.0.1:0", MQTTS: "127.0.0.1:0", HTTP: "127.0.0.1:0"})
+	p, err := open(ctx, env{out: io.Discard, err: io.MultiWriter(os.Stderr, log), data: d.data, lines: d}, listeners{MQTT: "127.0.0.1:0", MQTTS: "127.0.0.1:0", HTTP: "127.0.0.1:0"})
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -238,7 +245,7 @@ func TestBoardToChart(t *testing.T) {
 		if !s.Passed {
 			t.Errorf("%s did not pass: %+v", kit.Name, s.Tests)
 		}
-		if strings := fmt.Sprint(s.Log, s); bytes.Contains([]byte(strings), []byte("correct horse")) {
+		if strings.Contains(fmt.Sprint(s.Log, s), "correct horse") {
 			t.Error("the key of the network is in the setup's log")
 		}
 		must(t, p.kits.Close(id))
@@ -389,4 +396,134 @@ func (p *program) session(t *testing.T, n topic.Name) time.Time {
 		return time.Time{}
 	}
 	return c.Since
+}
+
+// TestWayBack: a kit that was moved, and whose old name answers for nobody any more,
+// still hears its new one, after the program started anew; no other account does.
+func TestWayBack(t *testing.T) {
+	p, d := workshop(t)
+	ctx := t.Context()
+	image, err := p.kits.AddImage(ctx, "kit.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
+	must(t, err)
+	const was, is = "hall/lab/lamp", "hall/attic/lamp" // of no team, whose kits may read all of its branch
+	hands := p.make(t, d, "COM8", core.SetupOrder{Kit: was, Role: core.LightKit, Image: image.ID, Network: "Lab", Key: "correct horse"})
+	eventually(t, "it tells how it is", func() bool { return p.real(was).State == "ready" && p.real(was).Version != "" })
+	before := *p.plan.Design().Place(was)
+	moved, lamp := before, *p.plan.Design().Topic(before.Ports[0].Topic)
+	moved.Name, moved.Changed, lamp.Changed = is, time.Time{}, time.Time{}
+	lamp.Name = is + "/light"
+	moved.Ports = []core.Port{{Slot: "light", Topic: lamp.Name, Action: core.Subscribe}}
+	teacher, _ := p.accountID("teacher")
+	board := d.board["COM8"]
+	d.unplug("COM8") // it is away while all that happens, and has its power from elsewhere later
+	eventually(t, "it is away", func() bool { _, there := p.kitClient(before.Account); return !there })
+	must(t, p.plan.Change(core.As(ctx, teacher), core.Batch{Say: core.Say("moved"), Places: []core.Place{{Name: "hall/attic", Kind: core.RoomPlace}, moved}, Topics: []core.Topic{lamp},
+		RemovePlaces: []topic.Name{was}, RemoveTopics: []topic.Name{before.Ports[0].Topic}}))
+	if to, answers := p.plan.Renamed(was); answers {
+		t.Fatalf("%s still answers for %s", was, to)
+	}
+	student, _ := p.accountID("kit-1")
+	kit, _ := p.accountID(before.Account)
+	eventually(t, "the kit may listen at its old name", func() bool { return p.mayRead(kit, was+"/"+core.KitAsked) })
+	for _, who := range []core.AccountID{student, kit} {
+		if _, err := (gate{p.accounts, p}).Authorize(who, core.Publish, was+"/"+core.KitAsked); err == nil {
+			t.Errorf("%s asks a kit", p.title(who))
+		}
+	}
+	board.Replug()
+	eventually(t, "it has heard its new name", func() bool { k := p.real(is); return k.State == "ready" && !k.Waiting && k.Doing.Format == "" })
+	p.says(t, is+"/$state", "ready")
+	must(t, p.broker.Publish(ctx, core.Message{Topic: is + "/light/set", Payload: []byte("true"), QoS: 1, From: core.Program, Client: "window"}))
+	eventually(t, "the lamp obeys", func() bool { on, known := hands.Output(5); return known && on })
+}
+
+// TestSecretsStay: what a kit keeps to itself is in no file of the program, and in
+// nothing that it shows: the key of the network, and the secrets that the kit had.
+func TestSecretsStay(t *testing.T) {
+	p, d := workshop(t)
+	ctx := t.Context()
+	p.broker.Watch(core.Watch{Filter: "#"})
+	image, err := p.kits.AddImage(ctx, "kit.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
+	must(t, err)
+	const kit, key = "blue/lab/shy", "correct horse"
+	p.make(t, d, "COM9", core.SetupOrder{Kit: kit, Role: core.ButtonKit, Image: image.ID, Network: "Lab", Key: key, Remember: true})
+	eventually(t, "it is there", func() bool { return p.real(kit).State == "ready" })
+	before := p.session(t, kit)
+	must(t, p.kits.Rotate(ctx, kit)) // by the serial port
+	eventually(t, "it is back with its new secret", func() bool { now := p.session(t, kit); return now.After(before) })
+	board := d.board["COM9"]
+	d.unplug("COM9")
+	hidden := []string{key, wire.PMK("Lab", key)}
+	for _, at := range []int{wire.SlotA, wire.SlotB} {
+		if _, s, ok := wire.DecodeSlot(board.Flash().Bytes()[at : at+wire.SlotSize]); ok {
+			hidden = append(hidden, s.Secret)
+		}
+	}
+	if len(hidden) != 4 {
+		t.Fatalf("the board has %d secrets, want the old one and the new one", len(hidden)-2)
+	}
+	packets, _ := p.broker.Packets(0)
+	lines, _ := p.kits.Console("COM9")
+	shown := fmt.Sprintf("%+v %+v %+v %+v %+v %+v %+v", p.kits.Setups(), p.kits.Made(), p.kits.Kits(), p.kits.Ports(), p.kits.Networks(), lines, p.accounts.Accounts())
+	for _, packet := range packets {
+		shown += packet.Topic + string(packet.Payload)
+	}
+	for _, h := range hidden {
+		if strings.Contains(shown, h) {
+			t.Errorf("%.3s… is shown", h)
+		}
+	}
+	files := 0
+	must(t, filepath.WalkDir(d.data, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		files++
+		all, err := os.ReadFile(path)
+		for _, h := range hidden {
+			if bytes.Contains(all, []byte(h)) {
+				t.Errorf("%.3s… is in %s", h, filepath.Base(path))
+			}
+		}
+		return err
+	}))
+	if files < 3 {
+		t.Errorf("only %d files were read", files)
+	}
+}
+
+// TestNewAddress: a kit that was told another address of this PC is told the right one
+// as soon as it is plugged in, and joins; before that a person reads what to do.
+func TestNewAddress(t *testing.T) {
+	p, d := workshop(t)
+	ctx := t.Context()
+	image, err := p.kits.AddImage(ctx, "kit.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
+	must(t, err)
+	const kit = "blue/lab/nomad"
+	p.make(t, d, "COM4", core.SetupOrder{Kit: kit, Role: core.ButtonKit, Image: image.ID, Network: "Lab", Key: "correct horse"})
+	eventually(t, "it is there", func() bool { return p.real(kit).State == "ready" })
+	if k := p.real(kit); k.Problem.Format != "" {
+		t.Errorf("told right, it says: %s", k.Problem)
+	}
+	board := d.board["COM4"]
+	d.unplug("COM4")
+	p.says(t, kit+"/$state", "lost")
+	flash := board.Flash().Bytes()
+	for _, at := range []int{wire.SlotA, wire.SlotB} { // as if the PC had had another address
+		if seq, s, ok := wire.DecodeSlot(flash[at : at+wire.SlotSize]); ok {
+			s.BrokerHost = "127.0.0.9"
+			slot, err := wire.EncodeSlot(seq, s)
+			must(t, err)
+			copy(flash[at:], slot)
+		}
+	}
+	board.Flash().Load(flash)
+	board.Replug()
+	d.mu.Lock()
+	d.board["COM4"] = board
+	d.mu.Unlock()
+	eventually(t, "it is back", func() bool { return p.real(kit).State == "ready" })
+	if k := p.real(kit); k.Problem.Format != "" {
+		t.Errorf("back, it says: %s", k.Problem)
+	}
 }

@@ -777,6 +777,44 @@ func TestForOneAccount(t *testing.T) {
 	}
 }
 
+// TestForOneAccountIsNotStored: what only one account gets waits for a session that is
+// kept, in memory; it is never on the disk, where a secret would stay.
+func TestForOneAccountIsNotStored(t *testing.T) {
+	r := start(t, newMemory())
+	durable := func(got *box) paho.Client { return r.dial(r.options("kit").SetCleanSession(false), got) }
+	var before, after box
+	c := durable(&before)
+	r.ok(c.Subscribe("#", 1, nil))
+	asked := core.Message{Topic: "blue/kit/" + core.KitAsked, Payload: []byte("settings hushhush"), QoS: 1, From: core.Program, To: 'k'}
+	for _, away := range []bool{false, true} {
+		if away {
+			r.wants(&before, "blue/kit/$do=settings hushhush q1", "blue/kit/led/set=true q1")
+			c.Disconnect(100)
+			r.away("kit")
+		}
+		if err := r.Publish(t.Context(), asked); err != nil {
+			t.Fatal(err)
+		}
+		other := asked
+		other.Topic, other.Payload, other.To = "blue/kit/led/set", []byte("true"), 0
+		if err := r.Publish(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		r.store.mu.Lock()
+		for _, o := range r.store.owed {
+			if bytes.Contains(o.Message.Payload, []byte("hush")) {
+				t.Errorf("away %v: it is stored: %q", away, o.Message.Payload)
+			}
+		}
+		if n := len(r.store.owed); away && n != 1 {
+			t.Errorf("%d messages are stored", n)
+		}
+		r.store.mu.Unlock()
+	}
+	durable(&after)
+	r.wants(&after, "blue/kit/$do=settings hushhush q1", "blue/kit/led/set=true q1")
+}
+
 // TestMatchAgreesWithEngine checks that permission, delivery and the engine
 // understand filters in the same way.
 func TestMatchAgreesWithEngine(t *testing.T) {

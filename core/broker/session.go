@@ -440,13 +440,17 @@ func (s *session) give(m *message, d *delivery, w *wakes) (at uint64, taken bool
 	if s.conn != nil && len(s.queue) == 0 && len(s.inflight) < s.window {
 		o.packet = s.identifier()
 	}
-	if s.expiry > 0 {
+	if s.writes(o) {
 		at = max(at, s.b.journal.add(Entry{PutOwed: s.owedEntry(o)}))
 	}
 	s.queue = append(s.queue, o)
 	s.send(w)
 	return at, true
 }
+
+// writes reports whether o is in the journal. What is for one account alone may be a
+// secret, so it is never on the disk. s.mu is held.
+func (s *session) writes(o *owed) bool { return s.expiry > 0 && o.m.To == 0 }
 
 // maxQueue is how many bytes may wait. s.mu is held.
 func (s *session) maxQueue() int {
@@ -490,7 +494,7 @@ func (s *session) makeRoom() (at uint64) {
 // forget drops o from the accounts of the session and from the journal.
 func (s *session) forget(o *owed) (at uint64) {
 	s.bytes -= o.m.cost()
-	if s.expiry > 0 {
+	if s.writes(o) {
 		return s.b.journal.add(Entry{DropOwed: &Owed{Client: s.id, Seq: o.seq}})
 	}
 	return 0
@@ -560,7 +564,7 @@ func (s *session) send(w *wakes) {
 			o.packet = s.identifier()
 		}
 		after := uint64(0)
-		if s.expiry > 0 && !o.sent {
+		if s.writes(o) && !o.sent {
 			if fresh {
 				after = s.b.journal.add(Entry{MarkOwed: &Owed{Client: s.id, Seq: o.seq, Packet: o.packet}})
 			} else {
@@ -613,7 +617,7 @@ func (s *session) acknowledged(c *conn, kind byte, id uint16, reason byte) error
 			release = nil
 		case !o.released:
 			o.released = true
-			if s.expiry > 0 {
+			if s.writes(o) {
 				at = s.b.journal.add(Entry{MarkOwed: &Owed{Client: s.id, Seq: o.seq, Packet: id, Released: true}})
 			}
 		}

@@ -125,7 +125,7 @@ func (x *xray) see(c seen, in bool, frame []byte) {
 		return
 	}
 	text := x.topic(c.client, in, &p)
-	if strings.HasSuffix(text, "/"+core.KitAsked) { // may hold a secret
+	if text == core.KitAsked || strings.HasSuffix(text, "/"+core.KitAsked) { // may hold a secret
 		word, _, _ := bytes.Cut(p.payload, []byte(" "))
 		p.payload = word
 	}

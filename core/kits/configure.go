@@ -3,7 +3,6 @@ package kits
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"homeroom/core"
 	"homeroom/core/kits/wire"
@@ -27,31 +26,16 @@ func (s *Service) Configure(ctx context.Context, name topic.Name, o core.SetupOr
 	if o.Network == "" {
 		return nil
 	}
-	pmk := ""
-	switch {
-	case o.Key != "":
-		if err := wire.CheckNetwork(o.Network, o.Key); err != nil {
-			return err
-		}
-		pmk = wire.PMK(o.Network, o.Key)
-	default:
-		if err := wire.CheckNetwork(o.Network, ""); err != nil {
-			return err
-		}
-		pmk = s.cfg.Keys.Get(o.Network)
+	s.mu.Lock()
+	seen, known := s.networks[o.Network], slices.Contains(s.known, o.Network)
+	s.mu.Unlock()
+	pmk, err := s.key(ctx, o, seen, known)
+	if err != nil {
+		return err
 	}
 	// A key that it has goes away where the network is open.
 	change := wire.Difference(wire.Settings{Key: "of before"}, wire.Settings{SSID: o.Network, Key: pmk, Transport: wire.WiFi})
-	err = s.either(ctx, name, func(t *talk) error {
-		_, _, err := t.Write(ctx, change)
-		return err
-	}, func(p core.Place) error {
-		said, err := s.do(ctx, p, append([]byte("settings "), change...))
-		if err == nil && !strings.HasPrefix(said, "ok") {
-			err = core.Fail(core.ErrInvalid, "{kit} does not take its new settings. Update its firmware, or set it up again.", "kit", p.Title())
-		}
-		return err
-	})
+	err = s.change(ctx, name, change)
 	if err != nil || !o.Remember || pmk == "" {
 		return err
 	}

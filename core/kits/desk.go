@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	helloFor    = 2 * time.Second  // that a board has to say hello: one that was plugged in just now starts first
-	retryAfter  = 3 * time.Second  // that a port that could not be opened rests
+	helloFor    = 2 * time.Second        // that a board has to say hello: one that was plugged in just now starts first
+	retryAfter  = 3 * time.Second        // that a port that could not be opened rests
+	retrySoon   = 300 * time.Millisecond // the same while it is new: a system gives the right to open it late
+	newFor      = 5 * time.Second
 	consoleFor  = 30 * time.Second // that a port stays open for who looked at its console
 	consoleMost = 500              // lines
 	lineMost    = 256              // bytes of one
@@ -43,6 +45,7 @@ type desk struct {
 	meeting context.CancelFunc // ends the hello that is under way
 	met     bool               // hello was tried since it was plugged in, or a setup let it go
 	rest    time.Time          // when it may be opened again
+	came    time.Time          // it was plugged in, or came back before anybody saw that it was gone
 	talk    *talk              // nil where nothing is said
 	id      wire.Identity      // of the firmware that said hello
 	has     wire.Settings      // of it, without key and secret
@@ -137,7 +140,7 @@ func (s *Service) see(ports []core.SerialPort, advice []core.Sentence, now time.
 }
 
 func (s *Service) newDesk(p core.SerialPort) *desk {
-	d := &desk{s: s, name: p.Name, info: p, nudge: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
+	d := &desk{s: s, name: p.Name, info: p, came: time.Now(), nudge: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	d.ctx, d.cancel = context.WithCancelCause(s.ctx)
 	d.turn <- struct{}{}
 	return d
@@ -167,6 +170,10 @@ func (d *desk) look() {
 func (d *desk) lock(ctx context.Context) error {
 	select {
 	case <-d.turn:
+		if ctx.Err() != nil { // its name may be that of another board by now
+			d.unlock()
+			return context.Cause(ctx)
+		}
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -219,15 +226,13 @@ func (d *desk) attend() time.Duration {
 	case meet:
 		if err := d.meet(); err != nil {
 			d.shut()
-			d.pause()
-			return retryAfter
+			return d.pause()
 		}
 		return 0
 	case cable, wanted > 0:
 		if ended {
 			if _, err := d.speak(); err != nil {
-				d.pause()
-				return retryAfter
+				return d.pause()
 			}
 			s.tell()
 		}
@@ -253,10 +258,16 @@ func (s *Service) usedByKit(port string) bool {
 // cable tells whether the board reaches the broker over this port. The caller holds mu.
 func (d *desk) cable() bool { return d.has.Transport == wire.Cable || d.id.Variant == "wired" }
 
-func (d *desk) pause() {
+// pause lets a port rest that could not be opened, and returns how long.
+func (d *desk) pause() time.Duration {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
-	d.rest = time.Now().Add(retryAfter)
+	now, rest := time.Now(), retryAfter
+	if now.Sub(d.came) < newFor {
+		rest = retrySoon
+	}
+	d.rest = now.Add(rest)
+	return rest
 }
 
 // meet asks the board on the port what it is. It fails where the port cannot be
@@ -289,13 +300,17 @@ func (d *desk) hello(ctx context.Context, t *talk) (wire.Identity, error) {
 		return id, err
 	}
 	has, _, err := t.Read(ctx)
-	if errors.Is(err, core.ErrInvalid) || id.Sequence == 0 { // none, or none that we know
+	long := errors.Is(err, core.ErrInvalid) && id.Sequence != 0 // for a frame, or nothing that we know
+	if long || id.Sequence == 0 {
 		has, err = wire.Settings{}, nil
 	}
 	if err != nil {
 		return id, err
 	}
 	d.s.mu.Lock()
+	if k := d.s.kits[d.s.byMAC(id.MAC)]; long && k != nil && k.Link == linkCable {
+		has.Transport = wire.Cable
+	}
 	d.id, d.has, d.account = id, has, topic.ID(has.Account)
 	if _, ok := d.s.kits[d.account]; !ok {
 		d.account = d.s.byMAC(id.MAC)
@@ -362,7 +377,11 @@ func (d *desk) speak() (*talk, error) {
 	d.s.mu.Unlock()
 	go func() {
 		defer close(t.done)
-		_ = t.Run(ctx) // who asks is told
+		if err := t.Run(ctx); errors.Is(err, line.ErrGone) { // what comes back may be another board
+			d.s.mu.Lock()
+			d.met, d.came = false, time.Now()
+			d.s.mu.Unlock()
+		}
 		d.look()
 	}()
 	return t, nil
@@ -424,7 +443,7 @@ func (d *desk) hear(e event) {
 // print adds a line to the console. The caller holds mu.
 func (d *desk) print(text string) {
 	if len(d.lines) == consoleMost {
-		d.lines = append(d.lines[:0:0], d.lines[1:]...)
+		d.lines = append(d.lines[:0], d.lines[1:]...)
 	}
 	d.lines = append(d.lines, short(text))
 	d.s.printed = true

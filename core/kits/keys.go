@@ -14,7 +14,8 @@ import (
 type Keys interface {
 	// Get returns "" where none is remembered.
 	Get(network string) string
-	Set(network, pmk string)
+	// Set reports whether the key is there for the next program, too.
+	Set(network, pmk string) (kept bool)
 	Delete(network string)
 }
 
@@ -31,7 +32,7 @@ var errSlow = errors.New("the keyring does not answer")
 type keyrings struct {
 	mu     sync.Mutex
 	memory map[string]string // guarded by mu; by network
-	broken bool              // guarded by mu; it is not asked again
+	broken bool              // guarded by mu; it failed, or has not answered yet, and is not asked
 }
 
 // Keyring returns the keyring of the system.
@@ -52,26 +53,26 @@ func (k *keyrings) ask(f func() (string, error)) (string, error) {
 	answers := make(chan answer, 1)
 	go func() {
 		s, err := f()
+		k.hear(err)
 		answers <- answer{s, err}
 	}()
 	late := time.NewTimer(keyringWait)
 	defer late.Stop()
 	select {
 	case a := <-answers:
-		if a.err != nil && !errors.Is(a.err, keyring.ErrNotFound) {
-			k.breakDown()
-		}
 		return a.s, a.err
 	case <-late.C:
-		k.breakDown()
+		k.hear(errSlow)
 		return "", errSlow
 	}
 }
 
-func (k *keyrings) breakDown() {
+// hear takes in whether the keyring answered. One that does so late, once a person has
+// unlocked it, is asked again.
+func (k *keyrings) hear(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.broken = true
+	k.broken = err != nil && !errors.Is(err, keyring.ErrNotFound)
 }
 
 func (k *keyrings) Get(network string) string {
@@ -95,9 +96,10 @@ func (k *keyrings) keep(network, pmk string) {
 	k.memory[network] = pmk
 }
 
-func (k *keyrings) Set(network, pmk string) {
+func (k *keyrings) Set(network, pmk string) (kept bool) {
 	k.keep(network, pmk)
-	_, _ = k.ask(func() (string, error) { return "", keyring.Set(keyringService, network, pmk) }) // memory has it
+	_, err := k.ask(func() (string, error) { return "", keyring.Set(keyringService, network, pmk) })
+	return err == nil
 }
 
 func (k *keyrings) Delete(network string) {

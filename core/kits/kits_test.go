@@ -49,6 +49,7 @@ func (l *lab) kit(n topic.Name) core.RealKit {
 // TestUnplugged: wherever the board is pulled out, the setup says at which step, and
 // goes on when it is back, on another port.
 func TestUnplugged(t *testing.T) {
+	t.Parallel()
 	for _, step := range []core.SetupStep{core.StepKit, core.StepFlash, core.StepJoin, core.StepTest} {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +110,7 @@ func TestUnplugged(t *testing.T) {
 
 // TestFaults: what breaks while a board is flashed is told, and is no success.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what  string
 		fault chip.Fault
@@ -367,7 +369,9 @@ func TestRollout(t *testing.T) {
 		_, _ = io.Copy(w, file)
 	}))
 	defer web.Close()
+	l.mu.Lock()
 	l.found.Page = web.Listener.Addr().String()
+	l.mu.Unlock()
 	var all []topic.Name
 	for i := range 2 {
 		b, _ := l.board(byte(16+i), chip.Options{})

@@ -3,6 +3,7 @@ package kits_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,6 +35,7 @@ const (
 	network  = "class"
 	password = "chalk and cheese"
 	patience = 60 * time.Second
+	waiting  = 8 // tests at once: boards mostly wait
 )
 
 // program is firmware/host, built once.
@@ -44,6 +46,10 @@ var program struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if n, _ := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); n < waiting {
+		_ = flag.Set("test.parallel", strconv.Itoa(waiting)) // a number is one
+	}
 	code := m.Run()
 	if program.path != "" {
 		os.RemoveAll(filepath.Dir(program.path))
@@ -184,10 +190,11 @@ func (k *keys) Get(n string) string {
 	return k.all[n]
 }
 
-func (k *keys) Set(n, pmk string) {
+func (k *keys) Set(n, pmk string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.all[n] = pmk
+	return true
 }
 
 func (k *keys) Delete(n string) {
@@ -198,18 +205,18 @@ func (k *keys) Delete(n string) {
 
 // lab is the program around the service: plan, accounts, a real broker, a store.
 type lab struct {
-	t     *testing.T
-	s     *kits.Service
-	b     *broker.Broker
-	db    *storage.DB
-	pc    *cables
-	keys  *keys
-	feed  *core.Feed
-	fold  string
-	stop  func()
-	found kits.Broker
+	t    *testing.T
+	s    *kits.Service
+	b    *broker.Broker
+	db   *storage.DB
+	pc   *cables
+	keys *keys
+	feed *core.Feed
+	fold string
+	stop func()
 
 	mu       sync.Mutex
+	found    kits.Broker              // guarded by mu
 	design   *core.Design             // guarded by mu
 	accounts map[string]*core.Account // guarded by mu
 	secrets  map[string]string        // guarded by mu; by account
@@ -351,6 +358,22 @@ func (l *lab) secret(_ context.Context, account topic.ID) (string, func(context.
 	}, nil
 }
 
+func (l *lab) where() kits.Broker {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.found
+}
+
+func (l *lab) owner(account topic.ID) (core.AccountID, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.accounts[string(account)]
+	if a == nil {
+		return 0, false
+	}
+	return a.ID, true
+}
+
 func (l *lab) client(account topic.ID) (best core.Client, ok bool) {
 	l.mu.Lock()
 	a := l.accounts[string(account)]
@@ -407,11 +430,11 @@ func newLabWith(t *testing.T, bundled bundle, change func(*kits.Config)) *lab {
 	l.found = kits.Broker{Host: "127.0.0.1", Port: uint16(n), Page: "127.0.0.1:9"}
 	cfg := kits.Config{
 		Lines: l.pc, Store: l.db, Images: bundled, Folder: filepath.Join(l.fold, "firmware"), Keys: l.keys, Design: l.plan,
-		Prepare: l.prepare, Should: l.should, Secret: l.secret, Client: l.client, Publish: l.b.Publish,
+		Prepare: l.prepare, Should: l.should, Secret: l.secret, Owner: l.owner, Client: l.client, Publish: l.b.Publish,
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", l.b.Addr())
 		},
-		Boards: func() []core.Board { return nil }, Broker: func() kits.Broker { return l.found }, Feed: l.feed, Log: log,
+		Boards: func() []core.Board { return nil }, Broker: l.where, Feed: l.feed, Log: log,
 	}
 	change(&cfg)
 	l.s, err = kits.Open(t.Context(), cfg)

@@ -57,9 +57,10 @@ func (s *Service) Networks() []core.Network {
 
 // remember keeps the key of a network.
 func (s *Service) remember(ctx context.Context, name, pmk string) error {
-	s.cfg.Keys.Set(name, pmk)
-	if err := s.cfg.Store.SaveNetwork(ctx, name); err != nil {
-		return err
+	if s.cfg.Keys.Set(name, pmk) { // else the next program has a name without a key
+		if err := s.cfg.Store.SaveNetwork(ctx, name); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	if !slices.Contains(s.known, name) {

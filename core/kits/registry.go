@@ -22,6 +22,7 @@ const (
 
 	settleFor = 2 * time.Second  // that the design rests before kits are told
 	answerFor = 10 * time.Second // that a kit may take to answer over MQTT
+	mostAsked = 1536             // bytes of a message that a kit takes
 	maxInfo   = 1024             // bytes of what a kit tells
 	maxText   = 64               // bytes of one text of it
 	maxLocate = 255              // seconds
@@ -33,12 +34,13 @@ type kit struct {
 	place   topic.Name // in the plan; "" where it is not there
 	state   string     // Homie's, as it was told; "" since the program started
 	ready   time.Time  // it said so the last time
-	from    core.AccountID
-	port    string // the serial port that it is on, or ""
-	want    uint32 // design CRC that it should have; 0 is not known
+	port    string     // the serial port that it is on, or ""
+	want    uint32     // design CRC that it should have; 0 is not known
 	differs time.Time
 	sent    uint32 // design CRC that it was sent by itself, so that it gets each once
-	told    []chan<- string
+	missed  bool   // it did not hear that, and gets it once more when it is back
+	moving  moving
+	ears    []chan<- string // of who waits for what it tells
 	doing   core.Sentence
 	done    int // percent, -1 where not known
 	problem core.Sentence
@@ -90,9 +92,22 @@ func (s *Service) Observe(m core.Message) {
 // speaker returns the kit that is called n. The caller holds mu.
 func (s *Service) speaker(n topic.Name) *kit { return s.kits[s.names[n]] }
 
+// says returns the kit that m is of, below its name; nil where somebody else
+// published it, who may have been granted that. The caller holds mu.
+func (s *Service) says(n topic.Name, m core.Message) *kit {
+	k := s.speaker(n)
+	if k == nil {
+		return nil
+	}
+	if owner, ok := s.cfg.Owner(k.Account); !ok || owner != m.From {
+		return nil
+	}
+	return k
+}
+
 func (s *Service) heardState(of topic.Name, m core.Message) {
 	s.mu.Lock()
-	k := s.speaker(of)
+	k := s.says(of, m)
 	if k == nil {
 		s.mu.Unlock()
 		return
@@ -100,7 +115,8 @@ func (s *Service) heardState(of topic.Name, m core.Message) {
 	now := time.Now()
 	k.state = text(string(m.Payload))
 	if k.state == "ready" {
-		k.ready, k.from = now, m.From
+		k.ready = now
+		k.back()
 	}
 	if !m.Will {
 		k.Seen, k.changed = now, true
@@ -119,15 +135,19 @@ func (s *Service) heardInfo(of topic.Name, m core.Message) {
 		design = 0
 	}
 	s.mu.Lock()
-	k := s.speaker(of)
+	k := s.says(of, m)
 	if k == nil {
 		s.mu.Unlock()
 		return
 	}
 	k.Seen, k.changed = time.Now(), true
-	k.Version, k.Image, k.MAC, k.Address = text(i.FW), text(i.Image), text(i.MAC), text(i.IP)
+	k.Version, k.Image, k.Address = text(i.FW), text(i.Image), text(i.IP)
+	if k.MAC == "" { // else it is known by the board itself
+		k.MAC = text(i.MAC)
+	}
 	k.Signal, k.Heap, k.Uptime = min(max(i.RSSI, -127), 0), max(i.Heap, 0), time.Duration(min(max(i.Uptime, 0), 1<<32))*time.Second
 	k.Sequence = i.Seq
+	k.returned()
 	k.Link = linkWiFi
 	if i.Image == wiredID || i.IP == "" {
 		k.Link, k.Address = linkCable, k.port
@@ -135,6 +155,13 @@ func (s *Service) heardInfo(of topic.Name, m core.Message) {
 	s.designed(k, uint32(design))
 	s.mu.Unlock()
 	s.tell()
+}
+
+// back lets a kit get what it missed. The caller holds mu.
+func (k *kit) back() {
+	if k.missed {
+		k.missed, k.sent, k.differs = false, 0, time.Time{}
+	}
 }
 
 // designed takes in which design a kit has. The caller holds mu.
@@ -155,13 +182,13 @@ var sending = core.Say("It gets its new settings.")
 func (s *Service) heardTold(of topic.Name, m core.Message) {
 	said := text(string(m.Payload))
 	s.mu.Lock()
-	k := s.speaker(of)
+	k := s.says(of, m)
 	if k == nil {
 		s.mu.Unlock()
 		return
 	}
 	k.Seen, k.changed = time.Now(), true
-	for _, to := range k.told {
+	for _, to := range k.ears {
 		select {
 		case to <- said:
 		default: // it has more than it can read
@@ -185,6 +212,22 @@ func text(s string) string {
 	return s
 }
 
+// Called returns the kits that have another name in their settings than in the plan,
+// and that name, which nobody else has: there a kit that was moved while it was away
+// still hears its new one.
+func (s *Service) Called() map[topic.ID]topic.Name {
+	d := s.cfg.Design()
+	all := map[topic.ID]topic.Name{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range d.Places {
+		if k := s.kits[p.Account]; p.Kind == core.KitPlace && p.Account != "" && k != nil && k.Called != "" && k.Called != p.Name && d.Place(k.Called) == nil {
+			all[p.Account] = k.Called
+		}
+	}
+	return all
+}
+
 // plugged takes in which kit is on a port. The caller holds mu.
 func (s *Service) plugged(d *desk) {
 	for account, k := range s.kits {
@@ -199,7 +242,9 @@ func (s *Service) plugged(d *desk) {
 		k.Seen, k.changed = time.Now(), true
 		if d.has.Name != "" {
 			k.Called = topic.Name(d.has.Name)
+			k.told(d.has)
 		}
+		k.back()
 		k.Link = linkWiFi
 		if d.cable() {
 			k.Link, k.Address = linkCable, d.name
@@ -231,7 +276,8 @@ func (s *Service) became(j *job, at time.Time) {
 	if j.Order.Cable {
 		k.Link = linkCable
 	}
-	k.place, k.want, k.sent, k.differs = k.Called, k.Design, 0, time.Time{}
+	k.told(j.written)
+	k.place, k.want, k.sent, k.differs, k.missed, k.moving = k.Called, k.Design, 0, time.Time{}, false, moving{}
 	k.problem, k.changed = core.Sentence{}, true
 	if j.desk != nil {
 		k.port = j.desk.name
@@ -314,7 +360,7 @@ func (s *Service) catchUp(now time.Time) {
 	s.mu.Lock()
 	for _, k := range s.kits {
 		switch {
-		case k.want == 0 || k.Design == 0 || k.want == k.Design || k.place == "" || k.state != "ready" || k.sent == k.want:
+		case k.want == 0 || k.Design == 0 || k.want == k.Design || k.place == "" || k.state != "ready" && k.port == "" || k.sent == k.want:
 			continue
 		case k.differs.IsZero():
 			k.differs = now
@@ -332,9 +378,15 @@ func (s *Service) catchUp(now time.Time) {
 			defer cancel()
 			if err := s.Send(ctx, place); err != nil && s.ctx.Err() == nil {
 				s.trouble(place, failure("", err))
+				s.mu.Lock()
+				if k := s.speaker(place); k != nil {
+					k.missed = !errors.Is(err, core.ErrInvalid) // else it heard it, and does not want it
+				}
+				s.mu.Unlock()
 			}
 		})
 	}
+	s.tellMoved(now)
 	if printed {
 		s.tell()
 	}
@@ -421,6 +473,9 @@ func (s *Service) Kits() []core.RealKit {
 			r.Pins = slices.Clone(k.Pins)
 			r.Waiting = k.want != 0 && k.Design != 0 && k.want != k.Design
 			r.Doing, r.Done, r.Problem = k.doing, k.done, k.problem
+			if r.Problem.Format == "" && r.State != "ready" {
+				r.Problem = s.lost(k)
+			}
 			if i, ok := newest[k.Image]; ok && newer(i.Version, k.Version) {
 				r.Newer = i.Version
 			}
@@ -489,7 +544,8 @@ func (s *Service) ask(ctx context.Context, p core.Place, payload []byte, answers
 	}
 	s.mu.Lock()
 	k := s.kits[p.Account]
-	if k == nil {
+	owner, ok := s.cfg.Owner(p.Account)
+	if k == nil || !ok {
 		s.mu.Unlock()
 		return away(p)
 	}
@@ -498,10 +554,10 @@ func (s *Service) ask(ctx context.Context, p core.Place, payload []byte, answers
 		called = p.Name
 	}
 	if answers != nil {
-		k.told = append(k.told, answers)
+		k.ears = append(k.ears, answers)
 	}
 	s.mu.Unlock()
-	err := s.cfg.Publish(ctx, core.Message{Topic: called + "/$do", Payload: payload, QoS: 1, From: core.Program, Client: Client})
+	err := s.cfg.Publish(ctx, core.Message{Topic: called + "/" + core.KitAsked, Payload: payload, QoS: 1, From: core.Program, Client: Client, To: owner})
 	if err != nil && answers != nil {
 		s.deaf(p.Account, answers)
 	}
@@ -512,7 +568,7 @@ func (s *Service) deaf(account topic.ID, answers chan<- string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.kits[account]; k != nil {
-		k.told = slices.DeleteFunc(k.told, func(c chan<- string) bool { return c == answers })
+		k.ears = slices.DeleteFunc(k.ears, func(c chan<- string) bool { return c == answers })
 	}
 }
 
@@ -603,34 +659,51 @@ func (s *Service) send(ctx context.Context, p core.Place, pinned []core.KitPin) 
 	if !ok {
 		return core.Fail(core.ErrConflict, "There is nothing to tell {kit}: it has no place in the plan, or no account.", "kit", p.Title())
 	}
-	change := want.DesignChange()
-	took := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if k := s.kits[p.Account]; k != nil {
-			k.place, k.want, k.sent = p.Name, want.DesignCRC(), want.DesignCRC()
-			s.designed(k, k.want)
-			k.changed = true
-			s.names[p.Name] = p.Account
-		}
+	if err := s.change(ctx, p.Name, want.DesignChange()); err != nil {
+		return err
 	}
-	return s.either(ctx, p.Name, func(t *talk) error {
-		if _, _, err := t.Write(ctx, change); err != nil {
-			return err
-		}
-		took()
-		return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.kits[p.Account]; k != nil {
+		k.place, k.want, k.sent, k.missed = p.Name, want.DesignCRC(), want.DesignCRC(), false
+		s.designed(k, k.want)
+		k.changed = true
+		s.names[p.Name] = p.Account
+	}
+	return nil
+}
+
+// change gives a kit a change of its settings, by its serial port or over MQTT.
+func (s *Service) change(ctx context.Context, name topic.Name, change []byte) error {
+	_, err := s.changed(ctx, name, change)
+	return err
+}
+
+// changed is change, and returns the sequence of what the kit has now.
+func (s *Service) changed(ctx context.Context, name topic.Name, change []byte) (seq uint32, err error) {
+	err = s.either(ctx, name, func(t *talk) error {
+		seq, _, err = t.Write(ctx, change)
+		return err
 	}, func(p core.Place) error {
-		said, err := s.do(ctx, p, append([]byte("settings "), change...))
+		asked := append([]byte("settings "), change...)
+		if len(asked) > mostAsked {
+			return core.Fail(core.ErrInvalid, "The topics of {kit} are too long to send them over the network. Shorten them in the plan, or set the kit up again.", "kit", p.Title())
+		}
+		said, err := s.do(ctx, p, asked)
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(said, "ok") {
+		words := strings.Fields(said)
+		if len(words) == 0 || words[0] != "ok" {
 			return core.Fail(core.ErrInvalid, "{kit} does not take its new settings. Update its firmware, or set it up again.", "kit", p.Title())
 		}
-		took()
+		if len(words) > 1 {
+			n, _ := strconv.ParseUint(words[1], 10, 32) // 0 is not known
+			seq = uint32(n)
+		}
 		return nil
 	})
+	return seq, err
 }
 
 // Rotate gives a kit and its account a new secret. The old one is good until the
@@ -645,17 +718,7 @@ func (s *Service) Rotate(ctx context.Context, name topic.Name) error {
 		return err
 	}
 	change := wire.Difference(wire.Settings{}, wire.Settings{Secret: secret})
-	err = s.either(ctx, name, func(t *talk) error {
-		_, _, err := t.Write(ctx, change)
-		return err
-	}, func(p core.Place) error {
-		said, err := s.do(ctx, p, append([]byte("settings "), change...))
-		if err == nil && !strings.HasPrefix(said, "ok") {
-			err = core.Fail(core.ErrInvalid, "{kit} does not take a new secret. Update its firmware, or set it up again.", "kit", p.Title())
-		}
-		return err
-	})
-	if err != nil {
+	if err := s.change(ctx, name, change); err != nil {
 		return err
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitFor) // the kit has it: it must count

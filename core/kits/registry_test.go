@@ -71,6 +71,12 @@ func (s *shelf) MadeKits(_ context.Context, before int64, limit int) ([]Made, er
 	}
 	return s.made[:min(limit, len(s.made))], nil
 }
+func (s *shelf) SaveMade(_ context.Context, m Made) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.made = append(s.made, m)
+	return nil
+}
 func (s *shelf) Networks(context.Context) ([]string, error)   { return nil, nil }
 func (s *shelf) Firmware(context.Context) ([]Firmware, error) { return nil, nil }
 
@@ -106,6 +112,7 @@ func newFleet(t testing.TB, images Images, names ...topic.Name) *fleet {
 			w, ok := f.want[n]
 			return w, ok
 		},
+		Owner: func(topic.ID) (core.AccountID, bool) { return 7, true },
 		Client: func(a topic.ID) (core.Client, bool) {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -26,7 +26,9 @@ const (
 	pollEvery  = 500 * time.Millisecond // that the ports are looked at
 	saveEvery  = 10 * time.Second       // that what kits told is written
 	maxSetups  = 64
-	maxWorking = 2 * time.Second // of what must be finished when the program ends
+	maxWorking = 2 * time.Second  // of what must be finished when the program ends
+	endFor     = 10 * time.Second // that work with boards may take to end: a driver may hang
+	foundFor   = 5 * time.Second  // that what Config.Broker said is good
 )
 
 // Lines is the serial ports of this PC; line.System is one.
@@ -48,7 +50,9 @@ type Images interface {
 
 // Broker is how kits reach this program.
 type Broker struct {
-	Host    string // address in the network
+	Host string // address in the network
+	// Hosts are all addresses of this PC, Host among them.
+	Hosts   []string
 	Port    uint16
 	TLSKey  []byte // SubjectPublicKeyInfo (DER) of its P-256 key; nil is no TLS
 	TLSPort uint16
@@ -80,6 +84,8 @@ type Config struct {
 	Should func(kit topic.Name) (wire.Settings, bool)
 	// Secret makes a secret for the account that is valid after commit.
 	Secret func(ctx context.Context, account topic.ID) (secret string, commit func(ctx context.Context) error, err error)
+	// Owner returns the account by its name.
+	Owner func(account topic.ID) (core.AccountID, bool)
 	// Client returns the MQTT session of an account, best one that is connected.
 	Client func(account topic.ID) (core.Client, bool)
 	// Publish publishes as core.Program. What goes to a kit's $do may hold a secret:
@@ -123,6 +129,8 @@ type Service struct {
 	files    []Firmware               // guarded by mu; in Config.Folder
 	building core.Sentence            // guarded by mu; Format is "" where nothing is built
 	rollout  rollout                  // guarded by mu
+	found    Broker                   // guarded by mu; what Config.Broker said
+	foundAt  time.Time                // guarded by mu; when
 	printed  bool                     // guarded by mu; a console has new lines that nobody was told of
 }
 
@@ -168,6 +176,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 // lets all ports go.
 func (s *Service) Run(ctx context.Context) error {
 	s.compare()
+	s.look(time.Now())
 	s.work.Go(func() { s.poll(ctx) })
 	s.work.Go(func() { s.follow(ctx) })
 	tick := time.NewTicker(pollEvery)
@@ -176,13 +185,13 @@ func (s *Service) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			s.stop()
-			s.work.Wait()
+			s.end()
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxWorking)
 			defer cancel()
 			s.save(last)
 			return nil
 		case now := <-tick.C:
+			s.look(now)
 			s.catchUp(now)
 			if now.Sub(saved) >= saveEvery {
 				saved = now
@@ -190,6 +199,26 @@ func (s *Service) Run(ctx context.Context) error {
 				s.lookForCLI()
 			}
 		}
+	}
+}
+
+// end ends all work with boards, and waits for it. A port whose driver hangs is left
+// behind.
+func (s *Service) end() {
+	s.mu.Lock()
+	s.stop() // nothing begins from now on
+	s.mu.Unlock()
+	over := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(over)
+	}()
+	late := time.NewTimer(endFor)
+	defer late.Stop()
+	select {
+	case <-over:
+	case <-late.C:
+		s.cfg.Log.Warn("serial ports", "err", "a port does not let go")
 	}
 }
 

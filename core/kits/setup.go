@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	logMost  = 200     // lines of a setup
-	flashMin = 4 << 20 // bytes of flash that a kit needs: its settings are near the end
+	logMost  = 200         // lines of a setup
+	flashMin = 4 << 20     // bytes of flash that a kit needs: its settings are near the end
+	nowhere  = "localhost" // Broker.Host of a PC that is in no network
 )
 
 // job is a setup. Service.mu guards what has no other word.
@@ -130,10 +131,9 @@ func (s *Service) Order(ctx context.Context, id int64, o core.SetupOrder) error 
 		setup = j.Setup
 	}
 	seen := s.networks[o.Network]
-	for other, k := range s.jobs {
-		if err == nil && other != id && k.Order.Kit == o.Kit && o.Kit != "" && !k.Passed {
-			err = core.Fail(core.ErrConflict, "The board at {port} is being made {kit} already. Choose another kit.", "port", k.Port, "kit", o.Kit)
-		}
+	known := slices.Contains(s.known, o.Network)
+	if err == nil {
+		err = s.alone(id, o.Kit)
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *Service) Order(ctx context.Context, id int64, o core.SetupOrder) error 
 	if o.Cable { // nobody listens on a cable
 		o.Network, o.Key, o.TLS = "", "", false
 	}
-	pmk, err := s.check(ctx, setup, o, seen)
+	pmk, err := s.check(ctx, setup, o, seen, known)
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,9 @@ func (s *Service) Order(ctx context.Context, id int64, o core.SetupOrder) error 
 	o.Key, o.Pins = "", slices.Clone(o.Pins)
 	s.mu.Lock()
 	if j, err = s.idle(id); err == nil {
+		err = s.alone(id, o.Kit) // somebody else may have been faster
+	}
+	if err == nil {
 		j.Order, j.pmk = o, pmk
 	}
 	s.mu.Unlock()
@@ -164,8 +167,18 @@ func (s *Service) Order(ctx context.Context, id int64, o core.SetupOrder) error 
 	return nil
 }
 
+// alone fails where another setup makes the same kit. The caller holds mu.
+func (s *Service) alone(id int64, kit topic.Name) error {
+	for other, j := range s.jobs {
+		if other != id && j.Order.Kit == kit && kit != "" && !j.Passed {
+			return core.Fail(core.ErrConflict, "The board at {port} is being made {kit} already. Choose another kit.", "port", j.Port, "kit", kit)
+		}
+	}
+	return nil
+}
+
 // check returns the key of the network of an order, or why the order cannot be.
-func (s *Service) check(ctx context.Context, j core.Setup, o core.SetupOrder, seen sighting) (pmk string, err error) {
+func (s *Service) check(ctx context.Context, j core.Setup, o core.SetupOrder, seen sighting, known bool) (pmk string, err error) {
 	if err := s.checkKit(o); err != nil {
 		return "", err
 	}
@@ -177,8 +190,18 @@ func (s *Service) check(ctx context.Context, j core.Setup, o core.SetupOrder, se
 		return "", core.Fail(core.ErrInvalid, "This program does not speak TLS. Switch it on in the settings, or set the kit up without it.")
 	case o.Baud != 0 && (o.Baud < 9600 || o.Baud > 2_000_000):
 		return "", core.Fail(core.ErrInvalid, "A board is flashed at 9,600 to 2,000,000 baud. Choose a rate of the list.")
+	case !o.Cable && b.Host == nowhere:
+		return "", core.Fail(core.ErrConflict, "This PC is in no network, so a kit on Wi-Fi would not find it. Join one first, or choose the cable.")
 	case o.Cable || o.Network == "":
 		return "", nil
+	}
+	return s.key(ctx, o, seen, known)
+}
+
+// key returns the PMK of the network of an order, "" where that is open; or why a kit
+// cannot join it. seen is as a board saw it, and known where its key is remembered.
+func (s *Service) key(ctx context.Context, o core.SetupOrder, seen sighting, known bool) (pmk string, err error) {
+	switch {
 	case seen.Enterprise:
 		return "", core.Fail(core.ErrInvalid, "The network {name} asks for a user name (802.1X), which a kit has not. Choose another network, or the cable.", "name", o.Network)
 	case seen.Unfit:
@@ -196,7 +219,7 @@ func (s *Service) check(ctx context.Context, j core.Setup, o core.SetupOrder, se
 	if seen.Open {
 		return "", nil
 	}
-	if pmk = s.cfg.Keys.Get(o.Network); pmk == "" && seen.Name != "" {
+	if pmk = s.cfg.Keys.Get(o.Network); pmk == "" && (known || seen.Name != "") {
 		return "", core.Fail(core.ErrInvalid, "The network {name} asks for a key. Type it.", "name", o.Network)
 	}
 	return pmk, nil
@@ -362,7 +385,7 @@ func (s *Service) release(j *job) {
 	if d == nil {
 		return
 	}
-	if chip == nil {
+	if chip == nil || s.ctx.Err() != nil {
 		s.let(d)
 		return
 	}
@@ -389,7 +412,7 @@ func (s *Service) let(d *desk) {
 // note adds a line to the log. The caller holds mu.
 func (j *job) note(text string) {
 	if len(j.Log) == logMost {
-		j.Log = append(j.Log[:0:0], j.Log[1:]...)
+		j.Log = append(j.Log[:0], j.Log[1:]...)
 	}
 	j.Log = append(j.Log, short(text))
 }

@@ -20,6 +20,7 @@ const (
 	firstHello = 1700 * time.Millisecond // that a board has to be told from one without our firmware
 	startFor   = 15 * time.Second        // that a board may take to start
 	handFor    = 2 * time.Minute         // the same where a person has to press RST
+	handsFor   = 5 * time.Minute         // that a person may take to bring a board into its boot loader
 	joinFor    = 75 * time.Second        // that it may take into the network and to the broker
 	cableFor   = 20 * time.Second        // the same over the cable
 	commitFor  = 10 * time.Second        // that a secret may take to become valid
@@ -38,6 +39,7 @@ type run struct {
 	d      *desk // nil only at the card
 	events chan event
 	sent   bool // the board has the network now: it need not be flashed for that
+	seen   int  // times that the board saw its network, and had not got in
 }
 
 // launch does f with the board of j. The caller holds mu.
@@ -251,8 +253,9 @@ func (r *run) connect(ctx context.Context, fresh bool) (*esp.Chip, error) {
 		Progress: func(k core.KitProgress) {
 			r.edit(func(j *job) { j.Doing, j.Done, j.Total, j.Left = working(k.Step), k.Done, k.Total, k.Left })
 		},
-		ByHand: func(ask core.Sentence) { r.edit(func(j *job) { j.Ask = ask }) },
-		Log:    r.note,
+		ByHand:   func(ask core.Sentence) { r.edit(func(j *job) { j.Ask = ask }) },
+		HandsFor: handsFor,
+		Log:      r.note,
 	})
 	if err != nil {
 		return nil, err
@@ -337,6 +340,7 @@ func (r *run) network(ctx context.Context, from core.SetupStep) error {
 	_, err = t.Join(ctx, next.SSID, next.Key)
 	switch {
 	case errors.Is(err, wire.ErrJoin):
+		r.seen = manyTries // it has tried enough
 		if told := r.wrong(ctx, t, wire.Status{State: wire.StateWaits, Reason: r.reason()}, manyTries); told != nil {
 			return told
 		}
@@ -554,7 +558,7 @@ func (r *run) commit(ctx context.Context, commit func(context.Context) error, se
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitFor)
 	defer cancel()
 	if err := commit(ctx); err != nil {
-		return err
+		return core.Fail(core.ErrConflict, "The board has its settings, and this PC could not keep its secret, so the broker refuses it: {error} Mend that, and go on from the firmware.", "error", failure(core.StepFlash, err))
 	}
 	at := time.Now()
 	r.edit(func(j *job) {
@@ -707,6 +711,7 @@ func (r *run) wrong(ctx context.Context, t *talk, st wire.Status, tries int) err
 	case wire.ReasonNoNetwork:
 		return r.unseen(ctx, t, tries)
 	case wire.ReasonWrongKey:
+		_ = r.s.ForgetNetwork(ctx, r.now().Order.Network) // it is asked for again; there may be none
 		r.at(core.StepNetwork)
 		return told
 	case wire.ReasonRefused, wire.ReasonRefusedElse, wire.ReasonTLS:
@@ -736,8 +741,10 @@ func (r *run) unseen(ctx context.Context, t *talk, tries int) error {
 	}
 	var names []string
 	for _, n := range all {
-		if n.Name == name && !n.Enterprise && !n.Unfit && tries < manyTries {
-			return nil // it may have been switched on just now
+		if n.Name == name && !n.Enterprise && !n.Unfit {
+			if r.seen++; r.seen < manyTries {
+				return nil // it may have been switched on just now
+			}
 		}
 		if n.Name != name && len(names) < 5 {
 			names = append(names, n.Name)
@@ -790,15 +797,16 @@ func (s *Service) joined(account topic.ID, since time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.kits[account]
-	return k != nil && !k.ready.Before(since) && !k.ready.IsZero() && k.from == c.Account
+	return k != nil && !k.ready.Before(since) && !k.ready.IsZero()
 }
 
 // card ends a setup.
 func (r *run) card() error {
+	all := r.s.trials(r.now().Order.Kit)
 	r.edit(func(j *job) {
-		j.Passed = j.joined && len(j.Tests) > 0
-		for _, t := range j.Tests {
-			j.Passed = j.Passed && t.Passed
+		j.Passed = j.joined
+		for _, t := range all {
+			j.Passed = j.Passed && slices.ContainsFunc(j.Tests, func(k core.KitTest) bool { return k.Slot == t.slot && k.Passed })
 		}
 	})
 	return nil

@@ -65,6 +65,10 @@ type Known struct {
 	Uptime   time.Duration
 	Design   uint32 // CRC of the design part of its settings; 0 is not known
 	Sequence uint32
+	// Where its settings say that this program is; Host is "" where that is not known.
+	Host string
+	Port uint16
+	TLS  bool
 }
 
 // Made is what became of a setup.

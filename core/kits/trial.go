@@ -20,13 +20,12 @@ const (
 	testMost   = 10 * time.Minute // that a person may take
 	heardFor   = 5 * time.Second  // that a message may take from the button to the broker
 	sensorMove = 15               // percent that a sensor must move
-	board      = topic.ID("board")
 )
 
 // trial is one test of a kit as it goes on.
 type trial struct {
 	slot topic.ID
-	kind string     // "lamp", "button", "brightness", "presence", or "board" for the LED that every board has
+	kind string     // "lamp", "button", "brightness", or "presence"
 	tell topic.Name // where a press has to arrive; "" where nobody has to hear it
 	any  bool       // a value came
 	low  int32
@@ -34,7 +33,8 @@ type trial struct {
 	felt time.Time // the button was pressed
 }
 
-// trials are the tests for a kit of the plan: what it has on its board.
+// trials are the tests for a kit of the plan: what it has on its board. Where that is
+// nothing, having joined is all there is to see.
 func (s *Service) trials(kit topic.Name) []*trial {
 	d := s.cfg.Design()
 	p := d.Place(kit)
@@ -64,9 +64,6 @@ func (s *Service) trials(kit topic.Name) []*trial {
 			all = append(all, t)
 		}
 	}
-	if len(all) == 0 {
-		all = []*trial{{slot: board, kind: "board"}}
-	}
 	return all
 }
 
@@ -74,8 +71,6 @@ func (s *Service) trials(kit topic.Name) []*trial {
 func (t *trial) test() core.KitTest {
 	k := core.KitTest{Slot: t.slot}
 	switch t.kind {
-	case "board":
-		k.Asks, k.Say = true, core.Say("Does the LED on the board blink?")
 	case "lamp":
 		k.Asks, k.Say = true, core.Say("Does the lamp blink?")
 	case "button":
@@ -98,6 +93,11 @@ func (r *run) test(ctx context.Context) error {
 	if err != nil {
 		return notStarted(err)
 	}
+	if now.joined && !r.s.joined(topic.ID(now.written.Account), now.since) { // it started anew, and what it says now is lost
+		if err := r.join(ctx); err != nil {
+			return err
+		}
+	}
 	all := r.s.trials(now.Order.Kit)
 	defer r.listen(all, now.joined)()
 	r.edit(func(j *job) {
@@ -111,7 +111,6 @@ func (r *run) test(ctx context.Context) error {
 		last, cancel := context.WithTimeout(r.d.ctx, statusFor)
 		defer cancel()
 		_ = t.Test(last, 0) // it ends by itself, too
-		_ = t.Locate(last, 0)
 	}()
 	late := time.NewTimer(testMost)
 	defer late.Stop()
@@ -171,7 +170,7 @@ func (r *run) listen(all []*trial, joined bool) (end func()) {
 // blink switches the lamps that nobody has judged yet.
 func (r *run) blink(ctx context.Context, t *talk, all []*trial, on bool) error {
 	for _, one := range all {
-		if one.kind != "lamp" && one.kind != "board" {
+		if one.kind != "lamp" {
 			continue
 		}
 		r.s.mu.Lock()
@@ -180,15 +179,7 @@ func (r *run) blink(ctx context.Context, t *talk, all []*trial, on bool) error {
 		if judged {
 			continue
 		}
-		var err error
-		if one.kind == "board" {
-			if on {
-				err = t.Locate(ctx, 3*time.Second)
-			}
-		} else {
-			err = t.Lamp(ctx, string(one.slot), on)
-		}
-		switch {
+		switch err := t.Lamp(ctx, string(one.slot), on); {
 		case errors.Is(err, core.ErrInvalid), errors.Is(err, wire.ErrUnknown):
 			return core.Fail(core.ErrInvalid, "The kit has no lamp {slot}. Send it its settings, or flash it again.", "slot", one.slot)
 		case err != nil:
