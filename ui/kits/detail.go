@@ -3,6 +3,7 @@ package kits
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -278,13 +279,56 @@ func (d *detail) move() {
 		return
 	}
 	room := fw.NewSelect(titles, nil)
-	room.SetSelectedIndex(0)
-	sheet(d.screen, lang.L("Move {kit}", "kit", k.Title()), lang.L("Move"), widget.Field(lang.L("Room"), room,
-		lang.L("Its topics get new names, and the old ones answer for a while. A kit that is there takes them over by itself.")), nil,
-		func(ctx context.Context) error {
-			_, err := d.screen.parts.Plan.MoveTopics(ctx, k.Name, rooms[max(0, room.SelectedIndex())]+"/"+level, true)
-			return err
+	to := func() topic.Name { return rooms[max(0, room.SelectedIndex())] + "/" + level }
+	warning := widget.NewNote("", fw.WarningImportance)
+	warning.Hide()
+	body := container.NewVBox(widget.Field(lang.L("Room"), room,
+		lang.L("Its topics get new names, and the old ones answer for a while. A kit that is there takes them over by itself.")), warning)
+	room.OnChanged = func(string) {
+		there := to()
+		d.screen.shell.Do(func(ctx context.Context) (func(), error) {
+			e, _ := d.screen.parts.Plan.MoveTopics(ctx, k.Name, there, false) // why it cannot be is told when it is tried
+			return func() {
+				if there == to() {
+					note(warning, broken(e, k))
+				}
+			}, nil
 		})
+	}
+	sheet(d.screen, lang.L("Move {kit}", "kit", k.Title()), lang.L("Move"), body, nil, func(ctx context.Context) error {
+		_, err := d.screen.parts.Plan.MoveTopics(ctx, k.Name, to(), true)
+		return err
+	})
+	room.SetSelectedIndex(0)
+}
+
+// broken says what a move does not bring along, and with what the kit becomes one;
+// Format is "" where there is no such thing.
+func broken(e core.Effect, k core.RealKit) core.Sentence {
+	const most = 4
+	var who []string
+	for _, g := range e.Grants {
+		who = append(who, g.Pattern)
+	}
+	for _, c := range e.Subscribers {
+		own := c.ID == string(k.Account) || c.ID == string(k.Account)+"-virtual" // as kits and core/sim call themselves
+		if !own && slices.ContainsFunc(c.Filters, func(f string) bool { return !strings.ContainsAny(f, "+#") && core.Within(topic.Name(f), k.Name) }) {
+			who = append(who, widget.OneLine(c.ID))
+		}
+	}
+	if len(who) > most {
+		who = append(who[:most], "…")
+	}
+	names := strings.Join(who, ", ")
+	switch {
+	case e.Joins > 0 && names != "":
+		return core.Say("These know it by its old name: {names}. And what was measured at the new name ({n} values) becomes one with its own.", "names", names, "n", e.Joins)
+	case e.Joins > 0:
+		return core.Say("What was measured at the new name ({n} values) becomes one with its own.", "n", e.Joins)
+	case names != "":
+		return core.Say("These know it by its old name and have to be changed: {names}.", "names", names)
+	}
+	return core.Sentence{}
 }
 
 // rotate asks before the secret is changed.

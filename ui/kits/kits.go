@@ -86,7 +86,8 @@ type Screen struct {
 
 	search  *widget.Entry
 	list    *fw.List
-	empty   *fyne.Container
+	some    *container.Split
+	empty   fyne.CanvasObject // where no kit is
 	counts  *fw.Label
 	update  *fw.Button // of all that are old
 	rollout *rollout
@@ -120,15 +121,17 @@ func New(p Parts, shell widget.Shell) *Screen {
 		l.Importance = fw.LowImportance
 		head.Add(l)
 	}
-	s.empty = container.NewStack(widget.Empty(widget.RoleIcon(core.AllKit), lang.L("No kit yet"),
-		lang.L("Plug in a board: it is a kit in a few minutes, with its own account, in the room that you choose."), nil))
+	first := fw.NewButtonWithIcon(lang.L("Set up a kit"), theme.ContentAddIcon(), func() { shell.Go("setup/new") })
+	first.Importance = fw.HighImportance
+	s.empty = widget.NewSurface(theme.ColorNameOverlayBackground, widget.Empty(widget.RoleIcon(core.AllKit), lang.L("No kit yet"),
+		lang.L("Plug in a board: it is a kit in a few minutes, with its own account, in the room that you choose."), first))
 	left := widget.NewSurface(theme.ColorNameOverlayBackground,
-		container.NewBorder(container.NewVBox(s.search, head), s.counts, nil, nil, container.NewStack(s.list, s.empty)))
+		container.NewBorder(container.NewVBox(s.search, head), s.counts, nil, nil, s.list))
 	s.detail = newDetail(s)
-	split := container.NewHSplit(left, s.detail.content)
-	split.Offset = 0.62
+	s.some = container.NewHSplit(left, s.detail.content)
+	s.some.Offset = 0.62
 	s.rollout = newRollout(s)
-	s.content = widget.Page(s.Title(), []fyne.CanvasObject{s.update, bench, setup}, container.NewBorder(s.rollout.box, nil, nil, nil, split))
+	s.content = widget.Page(s.Title(), []fyne.CanvasObject{s.update, bench, setup}, container.NewBorder(s.rollout.box, nil, nil, nil, container.NewStack(s.some, s.empty)))
 	s.draw()
 	return s
 }
@@ -236,7 +239,15 @@ func (s *Screen) filter() {
 			s.shown = append(s.shown, k)
 		}
 	}
-	s.empty.Hidden = len(s.all) > 0
+	if on := len(s.all) > 0; on != s.some.Visible() || on == s.empty.Visible() {
+		if on {
+			s.empty.Hide()
+			s.some.Show()
+		} else {
+			s.some.Hide()
+			s.empty.Show()
+		}
+	}
 	s.list.Refresh()
 	s.marking = true
 	if i := slices.IndexFunc(s.shown, func(k core.RealKit) bool { return k.Name == s.chosen && s.chosen != "" }); i >= 0 {
@@ -248,7 +259,7 @@ func (s *Screen) filter() {
 }
 
 // shares of the width that the columns have.
-var shares = []float32{0.6, 3, 3, 1.9, 1.3, 1.9}
+var shares = []float32{0.6, 3, 2.8, 1.8, 1.8, 1.8}
 
 // row is one kit in the list.
 type row struct {

@@ -169,7 +169,7 @@ func TestActions(t *testing.T) {
 	press(t, shell, "Move…")
 	press(t, shell, "Move")
 	want := []string{"locate blue/lab/kit-1 10", "send blue/lab/kit-1", "restart blue/lab/kit-1", `change blue/lab/kit-1 "전등" virtual true`, "rotate blue/lab/kit-1",
-		"forget blue/lab/kit-1", `change blue/lab/kit-1 "전등" virtual false`, "move blue/lab/kit-1 blue/hall/kit-1 true"}
+		"forget blue/lab/kit-1", `change blue/lab/kit-1 "전등" virtual false`, "move blue/lab/kit-1 blue/hall/kit-1 false", "move blue/lab/kit-1 blue/hall/kit-1 true"}
 	if !slices.Equal(c.said, want) {
 		t.Errorf("said %q\nwant %q", c.said, want)
 	}

@@ -42,6 +42,7 @@ type bench struct {
 	start        *fw.Button
 	csv, labels  *fw.Button
 	add, network *fw.Button
+	plugged      *fw.Button // begins with what was plugged in before
 	clearAll     *fw.Button
 	counts       [3]*count
 	next         *fw.Label
@@ -64,6 +65,15 @@ func newBench(s *Screen) *bench {
 		cards: map[int64]*benchCard{}, ordered: map[int64]bool{}}
 	b.start = fw.NewButtonWithIcon("", theme.MediaPlayIcon(), b.arm)
 	b.start.Importance = fw.HighImportance
+	b.plugged = fw.NewButtonWithIcon("", usbIcon, func() {
+		for _, port := range b.idle() {
+			if len(b.queue) > 0 {
+				b.begin(port)
+			}
+		}
+		b.draw()
+	})
+	b.plugged.Hide()
 	b.csv = fw.NewButtonWithIcon(lang.L("Save as CSV"), theme.DocumentSaveIcon(), func() {
 		widget.Save(s.sh, "kits.csv", func(w io.Writer) error { return s.p.Kits.WriteMade(context.Background(), w) })
 	})
@@ -91,7 +101,7 @@ func newBench(s *Screen) *bench {
 	b.problem.Hide()
 	b.list = container.New(layout.NewCustomPaddedVBoxLayout(2))
 	b.grid = widget.Columns(228)
-	b.empty = widget.Middle(620, cablePicture(), centred(lang.L("No board is plugged in")),
+	b.empty = widget.Middle(620, cablePicture(), centred(lang.L("No board is at work")),
 		mutedCentred(lang.L("Fill the queue, press Start, and plug in board after board. A hub with its own power takes many at once.")))
 	b.form = newLinkForm(s, &b.link)
 	b.form.changed = func() { b.form.draw(); b.draw() }
@@ -100,7 +110,7 @@ func newBench(s *Screen) *bench {
 
 	counts := container.NewGridWithColumns(3, b.counts[0], b.counts[1], b.counts[2])
 	queue := container.NewBorder(
-		container.NewVBox(counts, b.next, b.hint, container.New(atLeast{0, 44}, b.start), b.network,
+		container.NewVBox(counts, b.next, b.hint, container.New(atLeast{0, 44}, b.start), b.plugged, b.network,
 			container.NewBorder(nil, nil, fw.NewLabelWithStyle(lang.L("Next kits"), fyne.TextAlignLeading, fyne.TextStyle{Bold: true}), container.NewHBox(b.clearAll, b.add))),
 		nil, nil, nil, container.NewVScroll(container.New(layout.NewCustomPaddedLayout(0, 0, 0, 14), b.list)))
 	left := widget.NewSurface(theme.ColorNameOverlayBackground, widget.Wide(290, queue))
@@ -195,6 +205,16 @@ func (b *bench) follow() {
 	}
 }
 
+// idle are the ports with a board that was there before and is no kit yet.
+func (b *bench) idle() (all []core.SerialPort) {
+	for _, port := range b.s.v.ports.All {
+		if port.Likely && port.Setup == 0 && port.Kit == "" && port.Problem.Format == "" && !b.busy[port.Name] && !port.Since.After(b.since) {
+			all = append(all, port)
+		}
+	}
+	return all
+}
+
 // begin makes the next kit of the queue of the board on a port.
 func (b *bench) begin(port core.SerialPort) {
 	j := b.queue[0]
@@ -274,6 +294,9 @@ func (b *bench) draw() {
 	b.counts[1].set(failed)
 	b.counts[2].set(len(b.queue))
 	why := b.ready()
+	here := len(b.idle())
+	setButton(b.plugged, lang.L("Begin with what is plugged in ({n})", "n", here), true)
+	b.show(b.plugged, b.armed && why == "" && here > 0 && len(b.queue) > 0)
 	next, hint := lang.L("The queue is empty"), lang.L("Add the kits that you want to make.")
 	if len(b.queue) > 0 {
 		next = lang.L("The next board becomes {kit}", "kit", v.title(b.queue[0].kit))
@@ -327,7 +350,7 @@ func (b *bench) drawQueue() {
 			b.draw()
 		})
 		remove.Importance = fw.LowImportance
-		t := newTile(roleIcon(j.role), b.s.v.title(j.kit), b.s.v.where(j.kit), func() { // to the front
+		t := newTile(widget.RoleIcon(j.role), b.s.v.title(j.kit), b.s.v.where(j.kit), func() { // to the front
 			b.queue = slices.Insert(slices.DeleteFunc(b.queue, func(o job) bool { return o == j }), 0, j)
 			b.draw()
 		}, remove)

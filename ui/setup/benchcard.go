@@ -57,7 +57,17 @@ func newBenchCard(b *bench, id int64) *benchCard {
 			b.goOn(c.x)
 			return
 		}
-		b.ask(func(ctx context.Context) error { return kits.Start(ctx, id, step) }, nil)
+		j, ours := b.given[id]
+		anew := ours && step == core.StepNetwork && b.ready() == "" // the key may be another one now
+		o := j.order(&b.link, b.s.v.images)
+		b.ask(func(ctx context.Context) error {
+			if anew {
+				if err := kits.Order(ctx, id, o); err != nil {
+					return err
+				}
+			}
+			return kits.Start(ctx, id, step)
+		}, nil)
 	})
 	c.more = fw.NewButtonWithIcon("", theme.ZoomInIcon(), func() {
 		b.s.wizard.resume(id)

@@ -47,6 +47,7 @@ type kitPage struct {
 	wiring  *widget.Sketch
 	table   *fyne.Container
 	pins    *fyne.Container
+	others  *widget.Fold // other pins
 	warning *widget.Note
 	wired   string // the pins that are drawn
 	parts   string // whose pins are offered
@@ -74,7 +75,7 @@ func newKitPage(w *wizard) *kitPage {
 		if r == core.AnyKit { // has no firmware
 			continue
 		}
-		t := newPictureTile(roleIcon(r), roleTitle(r), func() {
+		t := newPictureTile(widget.RoleIcon(r), roleTitle(r), func() {
 			w.d.role, w.d.pins = r, nil
 			w.draw()
 		})
@@ -86,7 +87,7 @@ func newKitPage(w *wizard) *kitPage {
 	p.id, p.label = widget.NewEntry(), widget.NewEntry()
 	p.id.OnChanged = func(text string) { w.d.id = text; w.draw() }
 	p.label.OnChanged = func(text string) { w.d.label = text; w.draw() }
-	p.label.SetPlaceHolder(lang.L("for example Window desk"))
+	p.label.SetPlaceHolder(lang.L("Window desk"))
 	for _, e := range []*widget.Entry{p.id, p.label} {
 		e.OnSubmitted = func(string) { w.goNext() }
 	}
@@ -95,15 +96,16 @@ func newKitPage(w *wizard) *kitPage {
 	p.form = container.NewVScroll(container.New(layout.NewCustomPaddedLayout(0, 0, 0, 14), container.NewVBox(
 		container.NewGridWithColumns(2, widget.Field(lang.L("Team"), p.branch, ""), widget.Field(lang.L("Room"), p.room, "")),
 		container.New(layout.NewCustomPaddedVBoxLayout(2), fw.NewLabelWithStyle(lang.L("What it does"), fyne.TextAlignLeading, fyne.TextStyle{Bold: true}), row, p.role),
-		container.New(layout.NewCustomPaddedVBoxLayout(0), widget.Field(lang.L("Name in topics"), p.id, ""), p.hint),
-		widget.Field(lang.L("Name that people read"), p.label, ""))))
+		container.New(layout.NewCustomPaddedVBoxLayout(0), container.NewGridWithColumns(2,
+			widget.Field(lang.L("Name in topics"), p.id, ""), widget.Field(lang.L("Name that people read"), p.label, "")), p.hint))))
 
 	p.name = fw.NewLabelWithStyle("", fyne.TextAlignLeading, fyne.TextStyle{Bold: true})
 	p.name.Truncation = fyne.TextTruncateEllipsis
 	p.wiring = wiringPicture()
 	p.table, p.pins = container.NewVBox(), container.NewVBox()
 	p.warning = widget.NewNote("", fw.WarningImportance)
-	right := widget.Scroll(widget.Middle(720, p.name, p.wiring, p.warning, p.table, widget.NewFold(lang.L("Other pins"), p.pins)))
+	p.others = widget.NewFold(lang.L("Other pins"), p.pins)
+	right := widget.Scroll(widget.Middle(720, p.name, p.wiring, p.warning, p.table, p.others))
 	left := container.NewBorder(container.New(layout.NewCustomPaddedLayout(0, 8, 0, 0), container.NewGridWithColumns(2, p.planned, p.fresh)), nil, nil, nil,
 		container.NewStack(p.choice, p.form))
 	p.body = widget.Row([]float32{10, 11}, left, container.New(layout.NewCustomPaddedLayout(0, 0, 14, 0), right))
@@ -192,6 +194,9 @@ func (p *kitPage) draw() {
 		p.prepare()
 	} else if v.design.Place(d.kit) == nil {
 		d.kit = ""
+		if boards := v.boards(); len(kits) == 1 && !boards[kits[0].Name] {
+			d.kit, d.pins = kits[0].Name, nil
+		}
 	}
 	p.planned.disable(len(kits) == 0)
 	p.planned.choose(!d.fresh)
@@ -246,7 +251,7 @@ func (p *kitPage) drawList(kits []*core.Place) {
 			case k.Virtual:
 				text += " · " + lang.L("the board takes over from the virtual kit")
 			}
-			t := newTile(roleIcon(k.Role), k.Title(), text, func() {
+			t := newTile(widget.RoleIcon(k.Role), k.Title(), text, func() {
 				w.d.kit, w.d.pins = k.Name, nil
 				w.draw()
 			})
@@ -356,8 +361,9 @@ func (p *kitPage) drawWiring() {
 	}
 	p.show(p.wiring, d.fresh || place != nil)
 	p.show(p.table, d.fresh || place != nil)
+	p.show(p.others, len(slotsOf(place, d.role)) > 0 && (d.fresh || place != nil))
 	if !d.fresh && place == nil {
-		p.say(p.name, lang.L("Choose a kit."))
+		p.say(p.name, "")
 		p.show(p.warning, false)
 		p.pins.RemoveAll()
 		p.wired, p.parts = "", ""
@@ -456,6 +462,14 @@ func (p *kitPage) next() (string, func()) {
 		return lang.L("Next"), nil
 	}
 	return lang.L("Next"), func() { p.w.look(core.StepNetwork) }
+}
+
+// lacks is what has to be done before it goes on, or "".
+func (p *kitPage) lacks() string {
+	if d := &p.w.d; !d.fresh && d.kit == "" {
+		return lang.L("Choose a kit.")
+	}
+	return ""
 }
 
 // doubled reports whether two parts are on one pin.

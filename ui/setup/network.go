@@ -76,8 +76,8 @@ const keepImage = "\x00keep"
 
 func newLinkForm(s *Screen, l *link) *linkForm {
 	f := &linkForm{s: s, l: l, tiles: map[string]*tile{}, list: container.New(layout.NewCustomPaddedVBoxLayout(3))}
-	f.wifi = newTile(wifiIcon, lang.L("Wi-Fi"), lang.L("The kit works anywhere the network reaches."), func() { l.cable = false; f.changed() })
-	f.cable = newTile(usbIcon, lang.L("USB cable"), lang.L("No Wi-Fi needed; the kit stays on this PC."), func() { l.cable = true; f.changed() })
+	f.wifi = newTile(wifiIcon, lang.L("Wi-Fi"), lang.L("The kit works anywhere the network reaches."), func() { f.by(false) })
+	f.cable = newTile(usbIcon, lang.L("USB cable"), lang.L("No Wi-Fi needed; the kit stays on this PC."), func() { f.by(true) })
 
 	f.again = fw.NewButtonWithIcon(lang.L("Look again"), theme.ViewRefreshIcon(), func() {
 		if f.look != nil {
@@ -133,7 +133,7 @@ func newLinkForm(s *Screen, l *link) *linkForm {
 		s.sh.Do(func(ctx context.Context) (func(), error) { return s.sh.Refresh, s.p.Kits.BuildImage(ctx) })
 	})
 	f.file = fw.NewButtonWithIcon(lang.L("Choose a file"), theme.FolderOpenIcon(), f.chooseFile)
-	f.byWire = fw.NewButtonWithIcon(lang.L("Use the cable"), usbIcon, func() { l.cable, l.image = true, ""; f.changed() })
+	f.byWire = fw.NewButtonWithIcon(lang.L("Use the cable"), usbIcon, func() { f.by(true) })
 	f.missing = widget.NewNote("", fw.WarningImportance)
 	f.building = widget.Muted("")
 	f.lack = container.NewVBox(f.missing, f.build, f.file, f.byWire, f.building)
@@ -159,10 +159,27 @@ func newLinkForm(s *Screen, l *link) *linkForm {
 	note.SizeName = theme.SizeNameCaptionText
 	f.byAir = container.NewVBox(list, note)
 	f.byCable = widget.NewNote(lang.L("This PC carries what the kit says to the broker. The kit has its own account and its own rights, as over Wi-Fi. Unplugged, it is gone."), fw.MediumImportance)
-	right := container.NewVBox(f.ssidBox, f.keyBox, f.band, f.secure, f.lack, f.firmware)
+	right := container.NewVBox(f.ssidBox, f.keyBox, f.band, f.lack, f.secure, f.firmware)
 	f.content = widget.Scroll(container.NewVBox(container.NewGridWithColumns(2, f.wifi, f.cable),
 		widget.Row([]float32{11, 10}, container.NewVBox(f.byAir, f.byCable), container.New(layout.NewCustomPaddedLayout(0, 0, 14, 0), right))))
 	return f
+}
+
+// by takes the cable, or the air, and the firmware that fits: one that was chosen for
+// the other does not.
+func (f *linkForm) by(cable bool) {
+	l := f.l
+	l.cable = cable
+	other := "wired"
+	if cable {
+		other = "wifi"
+	}
+	for _, i := range f.s.v.images {
+		if i.ID == l.image && i.Variant == other {
+			l.image = ""
+		}
+	}
+	f.changed()
 }
 
 // chooseFile takes a file as firmware.
@@ -188,6 +205,23 @@ func (f *linkForm) pickImage(string) {
 			return
 		}
 	}
+}
+
+// propose chooses what a person would choose anyway: a network whose key is
+// remembered, or to look around where nobody knows a network yet.
+func (f *linkForm) propose() {
+	l := f.l
+	if l.cable || l.later || f.hidden || l.network != "" {
+		return
+	}
+	all := f.networks()
+	for _, n := range all {
+		if n.Known && !n.Enterprise && !n.Unfit && (n.Signal != 0 || len(f.seen) == 0) {
+			l.network = n.Name
+			return
+		}
+	}
+	l.later = f.blank && len(all) == 0
 }
 
 // networks returns what can be chosen, the likeliest first.
@@ -229,6 +263,7 @@ func (f *linkForm) draw() {
 	f.say(f.keyHint, hint)
 	f.show(f.keyHint, hint != "")
 	f.show(f.forget, known && n.Known && l.key == "")
+	f.show(f.remember, !f.forget.Visible())
 	if f.remember.Checked != l.remember {
 		f.remember.Checked = l.remember
 		f.remember.Refresh()
@@ -388,8 +423,9 @@ func imageTitle(i core.KitImage) string {
 
 // networkPage is where a person says how the kit reaches the broker.
 type networkPage struct {
-	w    *wizard
-	form *linkForm
+	w      *wizard
+	form   *linkForm
+	looked int64 // the setup whose board has looked around by itself
 }
 
 func newNetworkPage(w *wizard) *networkPage {
@@ -402,6 +438,9 @@ func newNetworkPage(w *wizard) *networkPage {
 func (p *networkPage) content() fyne.CanvasObject { return p.form.content }
 
 func (p *networkPage) head() (title, about string) {
+	if p.w.wrote && !p.w.d.cable {
+		return lang.L("Which network does it join?"), lang.L("Its firmware is there. These are the networks that it sees.")
+	}
 	return lang.L("How does it reach the broker?"), lang.L("Choose a Wi-Fi network, or leave the kit on its cable.")
 }
 
@@ -429,7 +468,42 @@ func (p *networkPage) draw() {
 	if f.version == "" && f.l.keep {
 		f.l.keep = false
 	}
+	enable(f.again, !set.Running && !p.w.asked)
+	if p.w.at == core.StepNetwork {
+		f.propose()
+	}
 	f.draw()
+	// What is there can look around before it is asked to.
+	if p.w.at == core.StepNetwork && f.look != nil && set.Networks == nil && !set.Running && !p.w.asked && !f.l.cable && p.looked != set.ID {
+		p.looked = set.ID
+		f.look()
+	}
+}
+
+// enable lets a button be pressed, or not.
+func enable(b *fw.Button, on bool) {
+	switch {
+	case on && b.Disabled():
+		b.Enable()
+	case !on && !b.Disabled():
+		b.Disable()
+	}
+}
+
+// lacks is what has to be done before it goes on, or "".
+func (p *networkPage) lacks() string {
+	l, all := &p.w.d.link, p.form.networks()
+	switch {
+	case l.cable:
+		return ""
+	case p.w.set.Running:
+		return said(p.w.set.Doing)
+	case l.needsKey(all):
+		return lang.L("Type the key of {network}.", "network", l.network)
+	case l.network == "" && (!l.later || p.w.wrote):
+		return lang.L("Choose a network.")
+	}
+	return ""
 }
 
 func (p *networkPage) next() (string, func()) {
@@ -442,7 +516,7 @@ func (p *networkPage) next() (string, func()) {
 		if w.d.later {
 			return lang.L("Join"), nil
 		}
-		return lang.L("Join"), func() { w.begin(core.StepSettings) }
+		return lang.L("Join"), func() { w.begin(core.StepNetwork) } // without a flash, where nothing else changed
 	}
 	return lang.L("Make the kit"), func() { w.begin(core.StepKit) }
 }

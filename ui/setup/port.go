@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -147,7 +148,9 @@ func (p *portPage) draw() {
 		return
 	}
 	p.drawOpen()
-	for i, x := range v.ports.All {
+	all := slices.Clone(v.ports.All)
+	slices.SortStableFunc(all, func(a, b core.SerialPort) int { return rankPort(a, just(a)) - rankPort(b, just(b)) })
+	for i, x := range all {
 		if i == maxPorts {
 			break
 		}
@@ -156,6 +159,17 @@ func (p *portPage) draw() {
 	for i, a := range v.ports.Advice {
 		p.list.Add(advice(theme.InfoIcon(), said(a), i == 0))
 	}
+}
+
+// rankPort puts what was just plugged in first, and what is hardly a board last.
+func rankPort(x core.SerialPort, just bool) int {
+	switch {
+	case x.Likely && just:
+		return 0
+	case x.Likely:
+		return 1
+	}
+	return 2
 }
 
 // keyOfOpen changes with what drawOpen draws.
@@ -187,7 +201,7 @@ func (p *portPage) tile(x core.SerialPort, just bool) fyne.CanvasObject {
 	case just:
 		t.note(lang.L("just plugged in"), fw.SuccessImportance)
 	case x.Kit != "":
-		t.note(lang.L("kit {kit}", "kit", w.s.v.title(x.Kit)), fw.MediumImportance)
+		t.note(w.s.v.title(x.Kit), fw.MediumImportance)
 	case !x.Likely:
 		t.note(lang.L("hardly a board"), fw.LowImportance)
 	}

@@ -58,7 +58,7 @@ func (p *tryPage) draw() {
 				p.w.ask(func(ctx context.Context) error { return p.w.s.p.Kits.Judge(ctx, id, t.Slot, ok) }, nil)
 			})
 			p.cards = append(p.cards, c)
-			p.grid.Add(c.surface)
+			p.grid.Add(container.New(atLeast{0, 246}, c.surface))
 		}
 	}
 	for i, c := range p.cards {
@@ -89,6 +89,11 @@ func (p *tryPage) next() (string, func()) {
 		return lang.L("Next"), on
 	}
 	return lang.L("Next"), nil
+}
+
+// quiet reports whether its button says what is better not done.
+func (p *tryPage) quiet() bool {
+	return p.w.set.Step == core.StepTest && p.w.set.Problem.Format == "" && slices.ContainsFunc(p.w.set.Tests, func(t core.KitTest) bool { return !t.Tried })
 }
 
 // tryCard is one part to try.

@@ -48,7 +48,9 @@ type wizard struct {
 	rail        *stepRail
 	pages       map[core.SetupStep]page
 	title, text *fw.Label
+	lack        *fw.Label // why it does not go on yet
 	problem     *widget.Note
+	complaint   string // what went wrong with what was asked for, or ""
 	back, next  *fw.Button
 	leave       *fw.Button
 	body, panel *fyne.Container
@@ -66,6 +68,8 @@ func newWizard(s *Screen) *wizard {
 	w.title = fw.NewLabelWithStyle("", fyne.TextAlignLeading, fyne.TextStyle{Bold: true})
 	w.title.SizeName, w.title.Wrapping = theme.SizeNameHeadingText, fyne.TextWrapWord
 	w.text = widget.Muted("")
+	w.lack = widget.Muted("")
+	w.lack.Alignment = fyne.TextAlignTrailing
 	w.problem = widget.NewNote("", fw.DangerImportance)
 	w.problem.Hide()
 	w.back = fw.NewButtonWithIcon(lang.L("Back"), theme.NavigateBackIcon(), func() { w.goBack() })
@@ -81,7 +85,7 @@ func newWizard(s *Screen) *wizard {
 	}
 	w.body = container.NewStack()
 	foot := container.NewVBox(w.problem, fw.NewSeparator(),
-		container.New(layout.NewCustomPaddedLayout(4, 0, 0, 0), container.NewHBox(big(w.back), layout.NewSpacer(), big(w.next))))
+		container.New(layout.NewCustomPaddedLayout(4, 0, 0, 0), container.NewBorder(nil, nil, big(w.back), big(w.next), container.NewVBox(layout.NewSpacer(), w.lack, layout.NewSpacer()))))
 	head := container.New(layout.NewCustomPaddedVBoxLayout(-8), w.title, w.text)
 	w.panel = container.NewBorder(head, foot, nil, nil, w.body)
 	panel := widget.NewSurface(theme.ColorNameOverlayBackground, container.New(layout.NewCustomPaddedLayout(4, 4, 8, 8), w.panel))
@@ -154,6 +158,10 @@ func (w *wizard) follow() {
 		w.wrote = false
 	case core.StepSettings, core.StepJoin, core.StepTest, core.StepCard:
 		w.wrote = true
+	case core.StepNetwork: // it rests there when the kit has its firmware and has looked around
+		if !set.Running && set.Order.Kit != "" && !set.Order.Cable && set.Order.Network == "" && set.Firmware != "" {
+			w.wrote = true
+		}
 	}
 	if w.skips && !set.Running && !w.asked {
 		w.skips = false
@@ -163,10 +171,11 @@ func (w *wizard) follow() {
 	}
 	now := followed{set.Step, set.Running}
 	if now != w.last {
-		if set.Step != w.last.step || set.Running || !slices.Contains([]core.SetupStep{core.StepKit, core.StepNetwork}, w.at) {
+		choosing := []core.SetupStep{core.StepKit, core.StepNetwork}
+		if set.Step != w.last.step || !slices.Contains(choosing, w.at) || set.Running && !slices.Contains(choosing, set.Step) {
 			w.at = set.Step
 		}
-		if w.wrote && !set.Running && set.Step != core.StepCard && !set.Order.Cable && set.Order.Network == "" {
+		if w.wrote && !set.Running && set.Problem.Format == "" && set.Step != core.StepCard && !set.Order.Cable && set.Order.Network == "" {
 			w.at, w.d.later = core.StepNetwork, false // now it has looked around
 		}
 		w.last = now
@@ -183,7 +192,7 @@ func (w *wizard) draw() {
 		step := core.SetupSteps[i]
 		state := stepLater
 		switch {
-		case w.id != 0 && (i < now || w.set.Step == core.StepCard && w.set.Passed):
+		case w.id != 0 && (i < now || w.set.Step == core.StepCard && w.set.Passed || w.wrote && step == core.StepFlash && i != now):
 			state = stepDone
 		case i == now && w.set.Problem.Format != "":
 			state = stepFailed
@@ -201,6 +210,19 @@ func (w *wizard) draw() {
 	text, do := p.next()
 	setButton(w.next, text, do != nil && !w.asked)
 	w.show(w.next, text != "")
+	importance := fw.HighImportance
+	if q, ok := p.(interface{ quiet() bool }); ok && q.quiet() {
+		importance = fw.MediumImportance
+	}
+	if w.next.Importance != importance {
+		w.next.Importance = importance
+		w.next.Refresh()
+	}
+	lack := ""
+	if l, ok := p.(interface{ lacks() string }); ok {
+		lack = l.lacks()
+	}
+	w.say(w.lack, lack)
 	switch {
 	case w.running():
 		setButton(w.back, lang.L("Cancel"), true)
@@ -220,9 +242,10 @@ func (w *wizard) draw() {
 	if c := p.content(); len(w.body.Objects) == 0 || w.body.Objects[0] != c {
 		w.body.Objects = []fyne.CanvasObject{c}
 		w.stale = true
-		w.complain("")
+		w.complaint = ""
 		defer w.focus(p)
 	}
+	w.complain(w.complaint)
 	moved := w.moved()
 	if m, ok := p.(interface{ moved() bool }); ok && m.moved() {
 		moved = true
@@ -375,8 +398,13 @@ func (w *wizard) start(from core.SetupStep) {
 	w.ask(func(ctx context.Context) error { return w.s.p.Kits.Start(ctx, id, from) }, func() { w.last = followed{} })
 }
 
-// complain tells what went wrong with what was asked for, or "".
+// complain tells what went wrong with what was asked for, or "". Else the problem of
+// the setup is told, where the page does not tell it itself.
 func (w *wizard) complain(text string) {
+	w.complaint = text
+	if choosing := w.at == core.StepKit || w.at == core.StepNetwork; text == "" && choosing && w.id != 0 && w.set.Step == w.at {
+		text = said(w.set.Problem)
+	}
 	w.say(w.problem.Text, text)
 	w.show(w.problem, text != "")
 }

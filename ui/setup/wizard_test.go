@@ -187,7 +187,7 @@ func TestFailureTellsAndGoesOn(t *testing.T) {
 		t.Errorf("with another network the button says %q", w.next.Text)
 	}
 	enter(shell)
-	if l.calls[len(l.calls)-1] != "start 1 settings" || f.Order.Network != "guests" {
+	if l.calls[len(l.calls)-1] != "start 1 network" || f.Order.Network != "guests" {
 		t.Errorf("another network asked for %q", l.calls)
 	}
 	load(t, s)
@@ -269,7 +269,7 @@ func TestLaterNetwork(t *testing.T) {
 	}
 	test.Tap(form.tiles["attic"])
 	enter(shell)
-	if l.calls[len(l.calls)-1] != "start 1 settings" || f.Order.Network != "attic" {
+	if l.calls[len(l.calls)-1] != "start 1 network" || f.Order.Network != "attic" {
 		t.Errorf("asked for %q with %+v", l.calls, f.Order)
 	}
 }
@@ -486,5 +486,19 @@ func TestBounded(t *testing.T) {
 	log.fold.SetOpen(true)
 	if strings.Contains(log.text.Text, "\x1b") {
 		t.Error("control characters of a board are shown as they are")
+	}
+}
+
+// TestCableFirmware: firmware that was chosen for the air is not written to a kit on the cable.
+func TestCableFirmware(t *testing.T) {
+	l := newLab()
+	s, _ := visit(t, l)
+	s.v.images = []core.KitImage{{ID: "wifi", Variant: "wifi"}, {ID: "wired", Variant: "wired"}, {ID: "mine", Variant: "wifi"}}
+	w := s.wizard
+	w.d.image = "mine"
+	f := w.pages[core.StepNetwork].(*networkPage).form
+	test.Tap(f.cable)
+	if i := w.d.firmware(s.v.images); i == nil || i.ID != "wired" {
+		t.Errorf("on the cable it would write %+v", i)
 	}
 }

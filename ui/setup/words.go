@@ -76,13 +76,13 @@ func slotName(slot topic.ID) string {
 func slotIcon(slot topic.ID) fyne.Resource {
 	switch {
 	case isButton(slot):
-		return roleIcon(core.ButtonKit)
+		return widget.RoleIcon(core.ButtonKit)
 	case slot == "brightness":
-		return roleIcon(core.SensorKit)
+		return widget.RoleIcon(core.SensorKit)
 	case slot == "presence":
 		return presentIcon
 	}
-	return roleIcon(core.LightKit)
+	return widget.RoleIcon(core.LightKit)
 }
 
 // partText says how a part is wired.

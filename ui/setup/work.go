@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type workPage struct {
 	bar     *fw.ProgressBar
 	doing   *fw.Label
 	far     *fw.Label // how far it is
+	busy    string    // what goes on
+	since   time.Time // and since when it is seen
 	problem *widget.Note
 	others  *fyne.Container // ways on after a failure
 	network *fw.Button
@@ -93,20 +96,27 @@ func (p *workPage) draw() {
 	if set.Total > 0 {
 		value = float64(min(set.Done, set.Total)) / float64(set.Total)
 	}
-	p.show(p.bar, set.Running && set.Total > 0)
+	counts := set.Running && set.Step == core.StepFlash && set.Total > 1 // a start is no bytes
+	p.show(p.bar, counts)
 	if p.bar.Value != value {
 		p.bar.SetValue(value)
 	}
+	if now := fmt.Sprint(set.ID, set.Doing); p.busy != now {
+		p.busy, p.since = now, p.w.s.now()
+	}
 	p.say(p.doing, said(set.Doing))
 	p.show(p.doing, set.Running && set.Doing.Format != "")
-	p.say(p.far, progress(set, p.w.s.now()))
+	if !counts {
+		set.Done, set.Total = 0, 0
+	}
+	p.say(p.far, progress(set, p.since, p.w.s.now()))
 	p.show(p.far, set.Running)
 	p.log.set(set.Log)
 	p.stale = p.log.moved() || p.stale
 }
 
-// progress is how far something is: bytes and the time left, or since when.
-func progress(set core.Setup, now time.Time) string {
+// progress is how far something is: bytes and the time left, or for how long it goes on.
+func progress(set core.Setup, since, now time.Time) string {
 	var parts []string
 	if set.Total > 0 {
 		parts = append(parts, lang.L("{done} of {total}", "done", widget.Bytes(set.Done), "total", widget.Bytes(set.Total)))
@@ -114,7 +124,7 @@ func progress(set core.Setup, now time.Time) string {
 	if l := left(set.Left); l != "" {
 		parts = append(parts, l)
 	}
-	if d := now.Sub(set.Started); len(parts) == 0 && !set.Started.IsZero() && d >= time.Second {
+	if d := now.Sub(since); len(parts) == 0 && d >= 2*time.Second {
 		parts = append(parts, lang.L("for {n} s", "n", int(d.Seconds())))
 	}
 	return strings.Join(parts, " · ")
