@@ -180,6 +180,7 @@ func (p *program) waits(t *testing.T, id int64, step core.SetupStep) core.Setup 
 // own, and is tested; its button lights the LED of a second board, and that stands in
 // the history. The boards are emulated and run firmware/host.
 func TestBoardToChart(t *testing.T) {
+	t.Parallel()
 	p, d := workshop(t)
 	ctx := t.Context()
 	image, err := p.kits.AddImage(ctx, "kit.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
@@ -304,6 +305,7 @@ func (p *program) real(n topic.Name) core.RealKit {
 // TestCableKit: a kit on the cable is on the broker with its own account by itself,
 // its will is published when it is unplugged, and it comes back.
 func TestCableKit(t *testing.T) {
+	t.Parallel()
 	p, d := workshop(t)
 	const kit = "blue/lab/wired"
 	hands := p.make(t, d, "COM5", core.SetupOrder{Kit: kit, Role: core.AllKit, Label: "À câble", Image: "wired", Cable: true})
@@ -335,6 +337,7 @@ func TestCableKit(t *testing.T) {
 // TestKitFollows: what is changed about a kit reaches the board over the air: its
 // place, its secret, new firmware; and forgetting leaves nothing on it.
 func TestKitFollows(t *testing.T) {
+	t.Parallel()
 	p, d := workshop(t)
 	ctx := t.Context()
 	old, err := p.kits.AddImage(ctx, "old.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
@@ -401,6 +404,7 @@ func (p *program) session(t *testing.T, n topic.Name) time.Time {
 // TestWayBack: a kit that was moved, and whose old name answers for nobody any more,
 // still hears its new one, after the program started anew; no other account does.
 func TestWayBack(t *testing.T) {
+	t.Parallel()
 	p, d := workshop(t)
 	ctx := t.Context()
 	image, err := p.kits.AddImage(ctx, "kit.bin", bytes.NewReader(standIn("wifi", "1.0.0")))
@@ -440,6 +444,7 @@ func TestWayBack(t *testing.T) {
 // TestSecretsStay: what a kit keeps to itself is in no file of the program, and in
 // nothing that it shows: the key of the network, and the secrets that the kit had.
 func TestSecretsStay(t *testing.T) {
+	t.Parallel()
 	p, d := workshop(t)
 	ctx := t.Context()
 	p.broker.Watch(core.Watch{Filter: "#"})
@@ -495,6 +500,7 @@ func TestSecretsStay(t *testing.T) {
 // TestNewAddress: a kit that was told another address of this PC is told the right one
 // as soon as it is plugged in, and joins; before that a person reads what to do.
 func TestNewAddress(t *testing.T) {
+	t.Parallel()
 	p, d := workshop(t)
 	ctx := t.Context()
 	image, err := p.kits.AddImage(ctx, "kit.bin", bytes.NewReader(standIn("wifi", "1.0.0")))

@@ -2,6 +2,7 @@ package kits
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -296,7 +297,13 @@ func (d *detail) move() {
 		})
 	}
 	sheet(d.screen, lang.L("Move {kit}", "kit", k.Title()), lang.L("Move"), body, nil, func(ctx context.Context) error {
-		_, err := d.screen.parts.Plan.MoveTopics(ctx, k.Name, to(), true)
+		there := to()
+		_, err := d.screen.parts.Plan.MoveTopics(ctx, k.Name, there, true)
+		if p := d.screen.parts.Plan.Design().Place(k.Name); errors.Is(err, core.ErrNotFound) && p != nil { // a kit without topics of its own
+			moved := *p
+			moved.Name, moved.Changed = there, time.Time{}
+			err = d.screen.parts.Plan.Change(ctx, core.Batch{Say: core.Say("{from} renamed to {to}", "from", k.Name, "to", there), Places: []core.Place{moved}, RemovePlaces: []topic.Name{k.Name}})
+		}
 		return err
 	})
 	room.SetSelectedIndex(0)

@@ -456,7 +456,7 @@ func (b *bench) askFor() {
 	var titles []string
 	for _, r := range core.KitRoles {
 		if r != core.AnyKit {
-			roles, titles = append(roles, r), append(titles, roleTitle(r))
+			roles, titles = append(roles, r), append(titles, widget.RoleTitle(r))
 		}
 	}
 	role := fw.NewSelect(titles, nil)

@@ -75,7 +75,7 @@ func newKitPage(w *wizard) *kitPage {
 		if r == core.AnyKit { // has no firmware
 			continue
 		}
-		t := newPictureTile(widget.RoleIcon(r), roleTitle(r), func() {
+		t := newPictureTile(widget.RoleIcon(r), widget.RoleTitle(r), func() {
 			w.d.role, w.d.pins = r, nil
 			w.draw()
 		})
@@ -244,7 +244,7 @@ func (p *kitPage) drawList(kits []*core.Place) {
 				l.SizeName, l.Importance, l.Truncation = theme.SizeNameCaptionText, fw.LowImportance, fyne.TextTruncateEllipsis
 				p.list.Add(l)
 			}
-			text := roleTitle(k.Role)
+			text := widget.RoleTitle(k.Role)
 			switch {
 			case boards[k.Name]:
 				text += " · " + lang.L("has a board, which this one replaces")
@@ -293,7 +293,7 @@ func (p *kitPage) drawForm() {
 	for r, t := range p.roles {
 		t.choose(r == d.role)
 	}
-	p.say(p.role, roleText(d.role))
+	p.say(p.role, widget.RoleText(d.role))
 	setEntry(p.id, d.id)
 	setEntry(p.label, d.label)
 	text, importance := p.explain()
@@ -376,7 +376,7 @@ func (p *kitPage) drawWiring() {
 	}
 	p.say(p.name, p.w.kitTitle(d.name()))
 	if d.name() == "" {
-		p.say(p.name, roleTitle(d.role))
+		p.say(p.name, widget.RoleTitle(d.role))
 	}
 	problem := pinProblem(pins)
 	p.say(p.warning.Text, problem)

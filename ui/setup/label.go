@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/driver/software"
 
@@ -37,9 +36,9 @@ type label struct {
 // labelOf returns the label of a kit that was made.
 func (v *view) labelOf(m core.Setup) label {
 	n := m.Order.Kit
-	l := label{kit: n, title: v.title(n), role: roleTitle(m.Order.Role), mac: m.Chip.MAC, team: v.title(topic.Name(branchOf(n)))}
+	l := label{kit: n, title: v.title(n), role: widget.RoleTitle(m.Order.Role), mac: m.Chip.MAC, team: v.title(topic.Name(branchOf(n)))}
 	if p := v.design.Place(n); p != nil {
-		l.account, l.role = string(p.Account), roleTitle(p.Role)
+		l.account, l.role = string(p.Account), widget.RoleTitle(p.Role)
 	} else if m.Order.Label != "" {
 		l.title = m.Order.Label
 	}
@@ -62,26 +61,13 @@ const (
 // paper draws the label as it is printed: dark on white in every theme.
 func (l label) paper() fyne.CanvasObject {
 	dark, quiet := color.NRGBA{0x1a, 0x22, 0x33, 0xff}, color.NRGBA{0x5a, 0x65, 0x7b, 0xff}
-	back := canvas.NewRectangle(color.White)
-	back.StrokeColor, back.StrokeWidth, back.CornerRadius = color.NRGBA{0xb9, 0xc2, 0xd3, 0xff}, 1, 12
-	back.Resize(fyne.NewSize(labelWidth, labelHeight))
-	card := container.NewWithoutLayout(back)
+	card := widget.NewPaper(labelWidth, labelHeight)
 	room := float32(labelWidth - 40)
 	if l.page != "" {
 		room -= labelCode + 14
 	}
 	write := func(text string, x, y, size, room float32, c color.Color, style fyne.TextStyle) {
-		for size > 11 && fyne.MeasureText(text, size, style).Width > room {
-			size--
-		}
-		for r := []rune(text); len(r) > 1 && fyne.MeasureText(text, size, style).Width > room; text = string(r) + "…" {
-			r = r[:len(r)-1]
-		}
-		t := canvas.NewText(text, c)
-		t.TextSize, t.TextStyle = size, style
-		t.Move(fyne.NewPos(x, y))
-		t.Resize(t.MinSize())
-		card.Add(t)
+		card.Write(text, x, y, size, 11, room, c, style)
 	}
 	write(l.title, 20, 14, 32, room, dark, fyne.TextStyle{Bold: true})
 	place := l.team
@@ -103,9 +89,9 @@ func (l label) paper() fyne.CanvasObject {
 		code := widget.QR(l.page, labelCode)
 		code.Move(fyne.NewPos(labelWidth-labelCode-18, (labelHeight-labelCode)/2))
 		code.Resize(fyne.NewSquareSize(labelCode))
-		card.Add(code)
+		card.Card.Add(code)
 	}
-	return container.NewGridWrap(fyne.NewSize(labelWidth, labelHeight), card)
+	return container.NewGridWrap(fyne.NewSize(labelWidth, labelHeight), card.Card)
 }
 
 // picture draws the label three times as large, for paper. UI goroutine.

@@ -34,36 +34,6 @@ func stepTitle(s core.SetupStep) string {
 	return lang.L("Label")
 }
 
-// roleTitle is what kits of a role are called.
-func roleTitle(r core.KitRole) string {
-	switch r {
-	case core.LightKit:
-		return lang.L("Lamp")
-	case core.SensorKit:
-		return lang.L("Sensor")
-	case core.ButtonKit:
-		return lang.L("Button")
-	case core.ChoiceKit:
-		return lang.L("Choice")
-	}
-	return lang.L("All in one")
-}
-
-// roleText says what kits of a role do.
-func roleText(r core.KitRole) string {
-	switch r {
-	case core.LightKit:
-		return lang.L("Lamp: it obeys commands")
-	case core.SensorKit:
-		return lang.L("Sensor: tells how bright it is and whether somebody is there")
-	case core.ButtonKit:
-		return lang.L("Button: tells when it is pressed")
-	case core.ChoiceKit:
-		return lang.L("Choice: reads the sensor and the button and decides about the lamp")
-	}
-	return lang.L("All in one: button, LED, brightness and presence on one board")
-}
-
 // slotName is a part of a kit as a person calls it.
 func slotName(slot topic.ID) string {
 	if n, ok := strings.CutPrefix(string(slot), "button-"); ok {
@@ -145,25 +115,4 @@ func usbID(p core.SerialPort) string {
 }
 
 // explainID says what is wrong with the name of a kit, or "".
-func explainID(name string) string {
-	if _, err := topic.ParseID(name); err == nil {
-		return ""
-	}
-	if name == "" {
-		return lang.L("Type a name, such as kit-1.")
-	}
-	if len(name) > topic.MaxID {
-		return lang.L("A name has at most {n} characters.", "n", topic.MaxID)
-	}
-	for _, r := range name {
-		switch {
-		case r == ' ':
-			return lang.L("A name has no spaces: use a hyphen.")
-		case r >= 'A' && r <= 'Z':
-			return lang.L("A name has small letters only.")
-		case r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z'):
-			return lang.L("A name cannot have “{sign}”. Only a to z, 0 to 9 and hyphens; the display name can have anything.", "sign", string(r))
-		}
-	}
-	return ""
-}
+func explainID(name string) string { return widget.WhyNoID(name, lang.L("Type a name, such as kit-1.")) }
