@@ -115,4 +115,6 @@ func usbID(p core.SerialPort) string {
 }
 
 // explainID says what is wrong with the name of a kit, or "".
-func explainID(name string) string { return widget.WhyNoID(name, lang.L("Type a name, such as kit-1.")) }
+func explainID(name string) string {
+	return widget.WhyNoID(name, lang.L("Type a name, such as kit-1."))
+}
