@@ -102,6 +102,7 @@ func file(t *testing.T, data []byte) string {
 // TestKitFlash flashes a board on a terminal by the command line, in all ways that a
 // script may.
 func TestKitFlash(t *testing.T) {
+	t.Parallel()
 	image, odd := anImage(40_000, 4), bytes.Repeat([]byte{0xC0, 0xDB, 0x00, 0xFF, 0xDC}, 819)
 	for _, tc := range []struct {
 		name   string
@@ -144,6 +145,7 @@ func TestKitFlash(t *testing.T) {
 		{name: "a board that is unplugged", data: image, faults: []chip.Fault{{Kind: chip.Pull, After: 30_000}}, code: 1, says: "unplugged"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			if len((bundledImages{}).Stub()) == 0 && tc.code == 0 {
 				t.Skip("the stub is not there; make deps fetches it")
 			}
@@ -201,6 +203,7 @@ func TestKitArguments(t *testing.T) {
 // TestKitFlashStops: an interrupt ends it at once, with a last line, and the next try
 // works.
 func TestKitFlashStops(t *testing.T) {
+	t.Parallel()
 	image := anImage(200_000, 4)
 	name := file(t, image)
 	for _, command := range []byte{0x08, 0x07, 0x11, 0x13} { // SYNC, MEM_DATA, DEFL_DATA, MD5
@@ -229,6 +232,7 @@ func TestKitFlashStops(t *testing.T) {
 // TestKitBoard: which chip it is, and the way back into the firmware from the boot
 // loader, over a terminal.
 func TestKitBoard(t *testing.T) {
+	t.Parallel()
 	b := hold(t, chip.Options{MAC: [6]byte{0x5C, 0xCF, 0x7F, 1, 2, 3}})
 	last, _, _ := script(t, t.Context(), "info", "--port", b.port)
 	if last["mac"] != "5c:cf:7f:01:02:03" || last["flash"] != float64(4<<20) || last["flashID"] != "ef4016" {
@@ -255,6 +259,7 @@ func (f *firstly) Write(b []byte) (int, error) {
 
 // TestKitMonitor: noise of a board stays on its line, and unplugging ends it.
 func TestKitMonitor(t *testing.T) {
+	t.Parallel()
 	b := hold(t, chip.Options{}, chip.Fault{Kind: chip.Noise, Size: 3000})
 	out := &firstly{came: make(chan struct{})}
 	go func() {

@@ -16,8 +16,7 @@ import (
 func TestSecretNotKept(t *testing.T) {
 	t.Parallel()
 	full := true // only the setup at work looks at it
-	var l *lab
-	l = newLabWith(t, bundle{"wifi": image("wifi", "1.0.0")}, func(c *kits.Config) {
+	l := newLabWith(t, bundle{"wifi": image("wifi", "1.0.0")}, func(c *kits.Config) {
 		prepare := c.Prepare
 		c.Prepare = func(ctx context.Context, o core.SetupOrder, k core.KitChip) (kits.Prepared, error) {
 			p, err := prepare(ctx, o, k)

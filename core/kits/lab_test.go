@@ -223,8 +223,6 @@ type lab struct {
 	said     map[topic.Name][]string  // guarded by mu; what the broker took
 	refuse   error                    // guarded by mu; of Prepare
 	onDo     func(m core.Message)     // guarded by mu; called with what goes to $do
-	boards   []core.Board             // guarded by mu
-	web      map[string][]byte        // guarded by mu; what the page has
 }
 
 func (l *lab) Authenticate(_ context.Context, name, secret, _, _ string) (core.Account, error) {

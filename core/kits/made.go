@@ -72,12 +72,17 @@ func (s *Service) Made() []core.Setup {
 	return all
 }
 
+// written waits until what is over is in the store.
+func (s *Service) written() {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+}
+
 // WriteMade writes what was made as CSV, the newest first: time (RFC 3339), kit,
 // account, team, room, MAC, chip, image, version, result. A cell that a spreadsheet
 // could take for a formula begins with an apostrophe.
 func (s *Service) WriteMade(ctx context.Context, w io.Writer) error {
-	s.writing.Lock() // what is over is in the store
-	s.writing.Unlock()
+	s.written()
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"time", "kit", "account", "team", "room", "mac", "chip", "image", "version", "result"}) // Flush below says what went wrong
 	for before := int64(0); ; {

@@ -130,7 +130,7 @@ func (d *detail) known(design *core.Design, teams []core.Team, consoles map[topi
 
 // show shows the kit, or that none is chosen.
 func (d *detail) show(k core.RealKit, ok bool, now time.Time) {
-	d.none.(fyne.CanvasObject).Hide()
+	d.none.Hide()
 	if !ok {
 		d.some.Hide()
 		d.none.Show()
