@@ -228,10 +228,7 @@ func (p *program) kitGrants() (all []core.Grant) {
 
 // prepareKit makes a kit as who sits at this PC: its first teacher.
 func (p *program) prepareKit(ctx context.Context, o core.SetupOrder, _ core.KitChip) (kits.Prepared, error) {
-	if id, err := p.firstTeacher(); err == nil {
-		ctx = core.As(ctx, id)
-	}
-	return kitMaker{p.accounts, p.plan, p.compile}.prepare(ctx, o)
+	return kitMaker{p.accounts, p.plan, p.compile}.prepare(p.teacher(ctx), o)
 }
 
 // firstTeacher returns as whom the window and the setup of kits act: who sits at the
@@ -245,6 +242,15 @@ func (p *program) firstTeacher() (core.AccountID, error) {
 		return core.Anyone, nil
 	}
 	return 0, core.Fail(core.ErrDenied, "There is no teacher's account. Add one in Accounts.")
+}
+
+// teacher returns a ctx in which the first teacher makes changes.
+func (p *program) teacher(ctx context.Context) context.Context {
+	id, err := p.firstTeacher()
+	if err != nil {
+		return ctx
+	}
+	return core.As(ctx, id)
 }
 
 // serialPorts are those of this PC, and some more that it does not list.

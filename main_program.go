@@ -219,7 +219,7 @@ func (g gate) renamed(id core.AccountID, old, to topic.Filter, err error) (topic
 		return old, err
 	}
 	g.p.plan.Used(topic.Name(old))
-	if strings.HasSuffix(string(old), "/$state") {
+	if strings.HasSuffix(string(old), "/"+core.KitState) {
 		return real, nil // a kit says goodbye where it was; its values tell whether its program is old
 	}
 	a, _ := g.Service.Account(id)

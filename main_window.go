@@ -95,18 +95,9 @@ func (p *program) windowPlan() windowPlan {
 	return windowPlan{p.plan, p, &atomic.Pointer[matcher]{}}
 }
 
-// teacher returns a ctx in which the first teacher makes changes.
-func (w windowPlan) teacher(ctx context.Context) context.Context {
-	id, err := w.p.firstTeacher()
-	if err != nil {
-		return ctx
-	}
-	return core.As(ctx, id)
-}
-
 // Change makes one edit. A rule publishes as who wrote it.
 func (w windowPlan) Change(ctx context.Context, b core.Batch) error {
-	ctx = w.teacher(ctx)
+	ctx = w.p.teacher(ctx)
 	for i := range b.Rules {
 		if b.Rules[i].Account == 0 {
 			b.Rules[i].Account = core.Actor(ctx)
@@ -117,22 +108,22 @@ func (w windowPlan) Change(ctx context.Context, b core.Batch) error {
 
 // MoveTopics, RemoveTopics, Undo, Redo and UndoRemove are plan.Service's.
 func (w windowPlan) MoveTopics(ctx context.Context, from, to topic.Name, apply bool) (core.Effect, error) {
-	return w.Service.MoveTopics(w.teacher(ctx), from, to, apply)
+	return w.Service.MoveTopics(w.p.teacher(ctx), from, to, apply)
 }
 
 func (w windowPlan) RemoveTopics(ctx context.Context, under topic.Name, apply bool) (core.Effect, error) {
-	return w.Service.RemoveTopics(w.teacher(ctx), under, apply)
+	return w.Service.RemoveTopics(w.p.teacher(ctx), under, apply)
 }
 
 func (w windowPlan) Undo(ctx context.Context) (core.Edit, error) {
-	return w.Service.Undo(w.teacher(ctx))
+	return w.Service.Undo(w.p.teacher(ctx))
 }
 func (w windowPlan) Redo(ctx context.Context) (core.Edit, error) {
-	return w.Service.Redo(w.teacher(ctx))
+	return w.Service.Redo(w.p.teacher(ctx))
 }
 
 func (w windowPlan) UndoRemove(ctx context.Context, id int64) error {
-	return w.Service.UndoRemove(w.teacher(ctx), id)
+	return w.Service.UndoRemove(w.p.teacher(ctx), id)
 }
 
 // Problems returns what could be better.
@@ -178,7 +169,7 @@ func (w windowPlan) Select(filter string) (core.Selection, error) {
 
 // Import applies all of a file, or nothing and tells its faults.
 func (w windowPlan) Import(ctx context.Context, file []byte) (created, changed int, faults []core.FileFault, err error) {
-	return importPlan(w.teacher(ctx), w.Service, file)
+	return importPlan(w.p.teacher(ctx), w.Service, file)
 }
 
 // Export writes the design.
@@ -274,7 +265,7 @@ type kitCare struct {
 
 // Forget also makes the secret of the kit worthless.
 func (c kitCare) Forget(ctx context.Context, kit topic.Name) error {
-	return c.p.forgetKit(c.p.windowPlan().teacher(ctx), kit)
+	return c.p.forgetKit(c.p.teacher(ctx), kit)
 }
 
 // windowAlarms are seen by the first teacher.
@@ -284,7 +275,7 @@ type windowAlarms struct {
 }
 
 func (w windowAlarms) Acknowledge(ctx context.Context, id topic.ID) error {
-	return w.Service.Acknowledge(w.p.windowPlan().teacher(ctx), id)
+	return w.Service.Acknowledge(w.p.teacher(ctx), id)
 }
 
 // windowHistory is the history, where a designed topic is described in the plan.
@@ -294,7 +285,7 @@ type windowHistory struct {
 }
 
 func (w windowHistory) Describe(ctx context.Context, s core.Series, d core.Description) error {
-	return w.plan.Describe(w.plan.teacher(ctx), s, d)
+	return w.plan.Describe(w.plan.p.teacher(ctx), s, d)
 }
 
 // windowSettings is what the screen Settings shows and sets.

@@ -80,11 +80,11 @@ func (s *Service) Observe(m core.Message) {
 	}
 	of := topic.Name(name[:i])
 	switch name[i+1:] {
-	case "$state":
+	case core.KitState:
 		s.heardState(of, m)
-	case "$info":
+	case core.KitInfo:
 		s.heardInfo(of, m)
-	case "$told":
+	case core.KitTold:
 		s.heardTold(of, m)
 	}
 }

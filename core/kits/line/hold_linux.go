@@ -81,7 +81,7 @@ func (s System) processes() func(yield func(string) bool) {
 // program returns the name under which a person knows a process.
 func (s System) program(pid string) string {
 	comm := plain(firstLine(filepath.Join(s.root, "/proc", pid, "comm")))
-	args, _ := head(filepath.Join(s.root, "/proc", pid, "cmdline"))
+	args, _ := head(filepath.Join(s.root, "/proc", pid, "cmdline"), 1<<16)
 	for _, known := range []struct{ in, name string }{
 		{"arduino", "Arduino IDE"}, {"processing.app", "Arduino IDE"}, {"serial-monitor", "Arduino IDE"},
 		{"platformio", "PlatformIO"}, {"esptool", "esptool"}, {"miniterm", "miniterm"}, {"thonny", "Thonny"},

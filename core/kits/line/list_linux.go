@@ -25,12 +25,12 @@ func (s System) list() ([]core.SerialPort, error) {
 	}
 	var ports []core.SerialPort
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "ttyS") && firstLine(filepath.Join(class, e.Name(), "type")) == "0" {
+			continue // a number that the kernel keeps free for a UART that is not there; there are many, and this is asked twice a second
+		}
 		device, err := filepath.EvalSymlinks(filepath.Join(class, e.Name(), "device"))
 		if err != nil {
 			continue // a console or a PTY: nothing is plugged in
-		}
-		if strings.HasPrefix(e.Name(), "ttyS") && firstLine(filepath.Join(class, e.Name(), "type")) == "0" {
-			continue // a number that the kernel keeps free for a UART that is not there
 		}
 		p := core.SerialPort{Name: "/dev/" + e.Name(), Title: e.Name()}
 		if usb := usbOf(device); usb != "" {
@@ -80,7 +80,7 @@ func id(dir, name string) uint16 {
 
 // firstLine returns the first line of a small file of the kernel, or "".
 func firstLine(path string) string {
-	b, err := head(path)
+	b, err := head(path, 4096) // an attribute has at most a page
 	if err != nil {
 		return ""
 	}
@@ -88,14 +88,14 @@ func firstLine(path string) string {
 	return strings.TrimSpace(l)
 }
 
-// head returns what a file begins with, at most 64 KiB.
-func head(path string) ([]byte, error) {
+// head returns what a file begins with, at most that many bytes.
+func head(path string, most int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b := make([]byte, 1<<16)
+	b := make([]byte, most)
 	n, err := f.Read(b)
 	if n > 0 {
 		return b[:n], nil

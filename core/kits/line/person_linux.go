@@ -45,7 +45,7 @@ func nobody(port string) core.Sentence {
 // group returns the name of a group and who is in it besides those whose own group
 // it is. It reads /etc/group itself, which works without cgo.
 func (s System) group(gid int) (name string, members []string) {
-	b, err := head(s.root + "/etc/group")
+	b, err := head(s.root+"/etc/group", 1<<16)
 	if err != nil {
 		return "", nil
 	}
