@@ -250,6 +250,7 @@ func TestReopen(t *testing.T) {
 			r.wants(&got, fmt.Sprintf("a=%d q1", i-1))
 		}
 		r.ok(sub.Subscribe("a", 1, nil))
+		r.taken("sub")
 		sub.Disconnect(100)
 		r.away("sub")
 		var there []net.Conn
