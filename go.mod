@@ -18,7 +18,11 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require github.com/danieljoos/wincred v1.2.3 // indirect
+require (
+	github.com/danieljoos/wincred v1.2.3 // indirect
+	github.com/pion/logging v0.2.4 // indirect
+	github.com/pion/mdns/v2 v2.2.2 // indirect
+)
 
 require (
 	fyne.io/systray v1.12.2 // indirect

@@ -57,6 +57,7 @@ type Broker struct {
 	TLSKey  []byte // SubjectPublicKeyInfo (DER) of its P-256 key; nil is no TLS
 	TLSPort uint16
 	Page    string // host:port of the web door
+	Home    string // mDNS name of this PC; "" where it answers to none
 }
 
 // Prepared is what a board has to know to be a kit.
