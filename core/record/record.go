@@ -221,7 +221,9 @@ func (s *Service) write(ctx context.Context, now time.Time) {
 	var ids, over []int64
 	for id, t := range s.running {
 		i, _ := s.at(id)
-		if r := &s.all[i]; t.full || now.Sub(r.From) > MaxTime {
+		if r := &s.all[i]; t.full { // it says itself if it is full: it may be one that a person ends just now
+			over = append(over, id)
+		} else if now.Sub(r.From) > MaxTime {
 			r.Full = true
 			over = append(over, id)
 		} else if len(t.pending) > 0 {
@@ -295,8 +297,12 @@ func (s *Service) Stop(ctx context.Context, id int64) error {
 	}
 	s.mu.Lock()
 	cancel := t.cancel // Start has set it: flush waited for that
+	ends := s.running[id] == t
 	delete(s.running, id)
 	s.mu.Unlock()
+	if !ends {
+		return nil // somebody else ended it meanwhile
+	}
 	cancel()
 	s.cfg.Feed.Tell(core.RecordingsChanged)
 	return nil
