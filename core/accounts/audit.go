@@ -65,7 +65,7 @@ func (v *view) audit(by core.AccountID, say core.Sentence) core.Audit {
 func tidy(say core.Sentence) core.Sentence {
 	args := make([]any, len(say.Args))
 	for i, a := range say.Args {
-		args[i] = cut(fmt.Sprint(a), 256)
+		args[i] = core.Readable(fmt.Sprint(a), 256)
 	}
 	say.Args = args
 	return say

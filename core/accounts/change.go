@@ -374,5 +374,5 @@ func notFound() error {
 }
 
 func noTeam(name topic.ID) error {
-	return core.Fail(core.ErrNotFound, "There is no team called {name}. Add it first.", "name", cut(string(name), topic.MaxID))
+	return core.Fail(core.ErrNotFound, "There is no team called {name}. Add it first.", "name", core.Readable(name, topic.MaxID))
 }

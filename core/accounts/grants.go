@@ -31,7 +31,7 @@ func (s *Service) Authorize(id core.AccountID, a core.Action, f topic.Filter) (r
 		return real, v.denial(m, id, a, real, f)
 	case real != f && tooLong(real):
 		return real, core.Fail(core.ErrInvalid, "{topic} is too long: in team {team} it becomes {team}/{topic}. Use at most {max} bytes and {levels} levels in all.",
-			"topic", cut(string(f), 128), "team", m.Team, "max", topic.MaxLen, "levels", topic.MaxLevels)
+			"topic", core.Readable(f, 128), "team", m.Team, "max", topic.MaxLen, "levels", topic.MaxLevels)
 	}
 	return real, nil
 }
@@ -127,12 +127,12 @@ func (s *Service) Grant(ctx context.Context, g core.Grant) (core.Grant, error) {
 	for l := range strings.SplitSeq(g.Pattern, "/") {
 		if strings.ContainsAny(l, "{}") && l != "{team}" && l != "{kit}" && l != "{account}" {
 			return core.Grant{}, core.Fail(core.ErrInvalid, "{level} is not a place that can be filled in. Use {team}, {kit} or {account} as a whole level.",
-				"level", cut(l, 64), "team", "{team}", "kit", "{kit}", "account", "{account}")
+				"level", core.Readable(l, 64), "team", "{team}", "kit", "{kit}", "account", "{account}")
 		}
 	}
 	if _, ok := fill(g.Pattern, longest); !ok {
 		return core.Grant{}, core.Fail(core.ErrInvalid, "{pattern} is not a topic filter. Write levels with / between them; + is one level, # all that follow.",
-			"pattern", cut(g.Pattern, 128))
+			"pattern", core.Readable(g.Pattern, 128))
 	}
 	err := s.edit(ctx, func(v *view) (err error) {
 		if err := v.checkSubject(g.Subject); err != nil {
@@ -272,7 +272,7 @@ func list(fs []topic.Filter, names bool) string {
 			b.WriteString("…")
 			break
 		}
-		s := cut(string(f), 128)
+		s := core.Readable(f, 128)
 		if rest, ok := strings.CutSuffix(s, "#"); ok && names {
 			s = rest + "…"
 		}

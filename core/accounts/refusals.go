@@ -37,7 +37,7 @@ func (s *Service) Refuse(r core.Refusal) {
 		r.At = time.Now()
 	}
 	r.Count = max(r.Count, 1)
-	r.Name, r.Client, r.Addr = cut(r.Name, 64), cut(r.Client, 64), host(r.Addr)
+	r.Name, r.Client, r.Addr = core.Readable(r.Name, 64), core.Readable(r.Client, 64), host(r.Addr)
 	if !s.view.Load().lacks(r.Account, r.Action, r.Topic) {
 		r.Action, r.Topic = "", ""
 	}

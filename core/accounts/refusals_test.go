@@ -159,7 +159,7 @@ func TestRefusalIsTidied(t *testing.T) {
 	long := strings.Repeat("x", 1000) + "\x00\xff"
 	c.Refuse(core.Refusal{Name: long, Client: "a\nb", Addr: "[::1%lo]:9", Say: core.Say("{topic}", "topic", long, "n", 7)})
 	r := c.Refusals(1)[0]
-	if len(r.Name) > 64 || r.Client != "a?b" || r.Addr != "::1" || len(r.Say.String()) > 256 || r.Count != 1 || r.At.IsZero() {
+	if len(r.Name) > 64 || r.Client != "a b" || r.Addr != "::1" || len(r.Say.String()) > 256 || r.Count != 1 || r.At.IsZero() {
 		t.Errorf("%+v", r)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"homeroom/core"
 	"homeroom/core/topic"
@@ -38,7 +36,7 @@ func (s *Service) Authenticate(ctx context.Context, name, secret, client, addr s
 	if name == "" {
 		return core.Account{}, core.Fail(core.ErrDenied, "Sign in with a name and a password. Ask the teacher for them.")
 	}
-	name, addr = cut(name, 64), source(addr)
+	name, addr = core.Readable(name, 64), source(addr)
 	id, right := core.AccountID(0), false
 	if m != nil {
 		id = m.ID
@@ -106,24 +104,3 @@ func disabled(name topic.ID) error {
 }
 
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
-
-// cut makes what came from outside fit to be read: valid UTF-8 without control
-// characters, at most n bytes.
-func cut(s string, n int) string {
-	long := len(s) > n
-	if long {
-		for n -= len("…"); n > 0 && !utf8.RuneStart(s[n]); n-- {
-		}
-		s = s[:n]
-	}
-	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
-			return '?'
-		}
-		return r
-	}, s)
-	if long {
-		s += "…"
-	}
-	return s
-}

@@ -246,7 +246,7 @@ func host(addr string) string {
 	if err != nil {
 		ap, err := netip.ParseAddrPort(addr)
 		if err != nil {
-			return cut(addr, 64)
+			return core.Readable(addr, 64)
 		}
 		a = ap.Addr()
 	}

@@ -502,21 +502,5 @@ func (b *Broker) refuse(c *conn, missing refused, s core.Sentence) {
 	b.cfg.Gate.Refuse(r)
 }
 
-// short cuts what came from outside to what a person can read.
-func short(s string) string {
-	s = strings.ToValidUTF8(s, "�")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '�'
-		}
-		return r
-	}, s)
-	if len(s) <= 64 {
-		return s
-	}
-	cut := 61
-	for cut > 0 && s[cut]&0xc0 == 0x80 {
-		cut--
-	}
-	return s[:cut] + "…"
-}
+// short makes what came from outside fit for a sentence.
+func short(s string) string { return core.Readable(s, 64) }

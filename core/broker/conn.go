@@ -28,8 +28,13 @@ const (
 	inline        = 16                     // clients that are written to without a goroutine of their own
 	busy          = 200 * time.Microsecond // between writes: it is worth gathering
 	together      = 64                     // packets that are taken before what they caused is written
-	tlsRecord     = 1 << 10                // bytes: an ESP8266 receives no longer ones (DESIGN: section 11)
 )
+
+// tlsRecord is how many bytes are written to a client of TLS 1.2 at once. An ESP8266 with
+// a receive buffer of 512 bytes, the smallest that BearSSL has, takes at most 808 in a
+// record. It asks for short ones (RFC 6066, section 4), which crypto/tls does not know.
+// The handshake may be longer: BearSSL reads it in pieces until it encrypts.
+const tlsRecord = 512
 
 // conn is a client's connection: packets in, in one goroutine that nothing makes
 // wait but the client itself, and bytes out, which never make anybody wait.
@@ -525,12 +530,19 @@ func (c *conn) flush() {
 	}
 }
 
+// pieceOf is how many bytes are written to a client at once. Nobody whose TLS is newer
+// than 1.2 has as little memory as an ESP8266.
+func pieceOf(c net.Conn) int {
+	if t, ok := c.(*tls.Conn); ok && t.ConnectionState().Version <= tls.VersionTLS12 {
+		return tlsRecord
+	}
+	return 64 << 10
+}
+
 // send writes buf in pieces. Within writeWithin some of a piece must be taken.
 func (c *conn) send(buf []byte) error {
-	piece := 64 << 10
-	if _, ok := c.Conn.(*tls.Conn); ok {
-		piece = tlsRecord
-	}
+	piece := pieceOf(c.Conn)
+	_, secure := c.Conn.(*tls.Conn)
 	for len(buf) > 0 {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWithin))
 		n, err := c.Conn.Write(buf[:min(piece, len(buf))])
@@ -541,7 +553,7 @@ func (c *conn) send(buf []byte) error {
 		c.mu.Lock()
 		c.waiting -= n
 		c.mu.Unlock()
-		if err != nil && (n == 0 || piece == tlsRecord || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && (n == 0 || secure || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}

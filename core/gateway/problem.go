@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -198,18 +197,7 @@ func wrong(e *huma.ErrorDetail) core.Sentence {
 func marshal(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
 // cut makes what came from outside fit to be said again: one line, not long.
-func cut(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
-			return '?'
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > 128 {
-		return string(r[:128]) + "…"
-	}
-	return s
-}
+func cut(s string) string { return core.Readable(s, 256) }
 
 // moment returns t for JSON, or nil where there is none.
 func moment(t time.Time) *time.Time {

@@ -561,7 +561,7 @@ func (a api) moveTopics() {
 	register(a, members, huma.Operation{OperationID: "undo-removal", Method: http.MethodPost, Path: "/removals/{id}/undo", Tags: tags, Summary: core.Say("Undo a removal").Format},
 		func(ctx context.Context, c caller, in *undoIn) (*struct{}, error) {
 			if !slices.ContainsFunc(mine(c), func(r core.Removal) bool { return r.ID == in.ID }) {
-				return nil, core.Fail(core.ErrNotFound, "This removal cannot be undone any more.")
+				return nil, core.Fail(core.ErrNotFound, "There is no such removal to undo now. Ask for the list of removals.")
 			}
 			return nil, g.cfg.Plan.UndoRemove(ctx, in.ID)
 		})

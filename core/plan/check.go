@@ -137,19 +137,8 @@ func tooLong(n topic.Name) error {
 	return core.Fail(core.ErrInvalid, "{topic} is too long. Use at most {max} bytes and {levels} levels.", "topic", short(n), "max", topic.MaxLen, "levels", topic.MaxLevels)
 }
 
-// short cuts a name that is wrong to what a person can read.
-func short(n topic.Name) string {
-	rs := []rune(strings.Map(func(r rune) rune {
-		if unseen(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, strings.ToValidUTF8(string(n), string(utf8.RuneError))))
-	if len(rs) > 64 {
-		return string(rs[:63]) + "…"
-	}
-	return string(rs)
-}
+// short makes a name that may be wrong fit for a sentence.
+func short(n topic.Name) string { return core.Readable(n, 128) }
 
 // fold returns what is the same for names that differ only by case or Unicode
 // normal form.

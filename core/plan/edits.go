@@ -21,7 +21,7 @@ import (
 const (
 	maxEdits  = 500
 	maxImages = 16 << 20 // bytes, packed
-	maxArg    = 200      // characters of what is said about an edit
+	maxArg    = 512      // bytes of one value in what is said about an edit
 )
 
 // Edit is one that is kept: what a person reads of it, and how it is undone.
@@ -55,10 +55,7 @@ type image[T any] struct{ Before, After *T }
 func (s *Service) begun(ctx context.Context, k Kind, say core.Sentence) *Edit {
 	args := make([]any, len(say.Args))
 	for i, a := range say.Args {
-		args[i] = fmt.Sprint(a)
-		if rs := []rune(fmt.Sprint(a)); len(rs) > maxArg {
-			args[i] = string(rs[:maxArg-1]) + "…"
-		}
+		args[i] = core.Readable(fmt.Sprint(a), maxArg)
 	}
 	if len(args) == 0 {
 		args = nil
@@ -289,7 +286,7 @@ func (s *Service) turning(ctx context.Context, v *view, e Edit, back bool) (Chan
 		who = s.collision(v, c)
 	}
 	if who != nil {
-		return Change{}, errStale{core.Fail(core.ErrConflict, "{name} is not as it was then, so this cannot be undone or redone: {what}", "name", who, "what", e.Say), e.ID}
+		return Change{}, errStale{core.Fail(core.ErrConflict, "{name} is not as it was then, so this cannot be undone or redone: {what}. Change {name} itself.", "name", who, "what", e.Say), e.ID}
 	}
 	c.Renamed = v.turnRenamed(is.Renamed, back)
 	switch {

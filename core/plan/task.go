@@ -405,7 +405,7 @@ func (s *Service) UndoRemove(ctx context.Context, id int64) error {
 }
 
 func tooLate() error {
-	return core.Fail(core.ErrNotFound, "This removal cannot be undone any more.")
+	return core.Fail(core.ErrNotFound, "This removal cannot be undone any more: what it took is erased after {n} minutes. Draw the topics again, or import a file of the plan.", "n", int(UndoWithin.Minutes()))
 }
 
 // restore puts into d what t took, where it is free.

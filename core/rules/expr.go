@@ -235,7 +235,7 @@ func parse(text string, inputs []*source) (*formula, error) {
 		return nil, core.Fail(core.ErrInvalid, "An expression has {n} characters. Use at most {max}, or make two rules of one.", "n", n, "max", maxExpression)
 	}
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) {
-		return nil, core.Fail(core.ErrInvalid, "An expression is one line without signs that cannot be seen. Write {text} anew.", "text", short(strings.Map(seen, text)))
+		return nil, core.Fail(core.ErrInvalid, "An expression is one line without signs that cannot be seen. Write {text} anew.", "text", short(text))
 	}
 	env := map[string]any{watch: (*clock)(nil)}
 	for _, in := range inputs {
@@ -270,14 +270,6 @@ func parse(text string, inputs []*source) (*formula, error) {
 	}
 	f.why, err = p.explain(tree, tree.Node, config)
 	return f, err
-}
-
-// seen makes what cannot be seen visible.
-func seen(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return '·'
-	}
-	return r
 }
 
 // unread tells what expr has against a text.

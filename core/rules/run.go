@@ -171,7 +171,7 @@ func (r *run) take(m core.Message, chain []topic.ID, now time.Time) *attempt {
 		if !ok {
 			r.misfits++
 			r.unfit = core.Say("{topic} said {value}, which does not fit its design, so the rule waits for one that does. It happened {n} times.",
-				"topic", in.topic, "value", short(strings.Map(seen, strings.ToValidUTF8(string(m.Payload[:min(len(m.Payload), 256)]), "·"))), "n", r.misfits)
+				"topic", in.topic, "value", short(m.Payload), "n", r.misfits)
 			continue
 		}
 		r.unfit = core.Sentence{}

@@ -177,13 +177,8 @@ func show(v any) string {
 	return string(b)
 }
 
-// short cuts s to what a person reads.
-func short(s string) string {
-	if rs := []rune(s); len(rs) > 60 {
-		return string(rs[:59]) + "…"
-	}
-	return s
-}
+// short makes what somebody wrote or sent fit for a sentence.
+func short[T ~string | ~[]byte](s T) string { return core.Readable(s, 96) }
 
 // same reports whether two values of one kind are the same.
 func same(a, b any) bool {

@@ -158,7 +158,7 @@ func (q *question) who(id core.AccountID, client string, n topic.Name) string {
 		if r := q.design.Rule(topic.ID(rule)); r != nil {
 			return r.Title()
 		}
-		return display(rule, maxClient)
+		return core.Readable(rule, maxClient)
 	}
 	if client == "window" || id == core.Program {
 		return "Homeroom"
@@ -166,7 +166,7 @@ func (q *question) who(id core.AccountID, client string, n topic.Name) string {
 	if p := q.kit(id, client, n); p != nil {
 		return p.Title()
 	}
-	shown := display(client, maxClient)
+	shown := core.Readable(client, maxClient)
 	a, ok := q.s.cfg.Account(id)
 	switch {
 	case !ok || id == core.Anyone:

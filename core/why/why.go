@@ -17,11 +17,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"homeroom/core"
 	"homeroom/core/topic"
@@ -214,7 +212,7 @@ func (s *Service) row(m core.Message, digest uint64, changed bool) Message {
 	if len(value) > maxValue+1 { // more than fits shows that it was cut
 		value = value[:maxValue+1]
 	}
-	return Message{ID: s.base + int64(m.N), Topic: m.Topic, At: m.At, Account: m.From, Client: clip(m.Client), Value: string(value),
+	return Message{ID: s.base + int64(m.N), Topic: m.Topic, At: m.At, Account: m.From, Client: core.Readable(m.Client, maxClient), Value: string(value),
 		Digest: digest, Changed: changed, Will: m.Will}
 }
 
@@ -248,7 +246,7 @@ func (s *Service) deliver(k *keptMessage, d core.Delivery) {
 }
 
 func (s *Service) delivery(d core.Delivery) Delivery {
-	return Delivery{Message: s.base + int64(d.N), Client: clip(d.Client), Account: d.Account, At: d.At, Acked: d.Acked}
+	return Delivery{Message: s.base + int64(d.N), Client: core.Readable(d.Client, maxClient), Account: d.Account, At: d.At, Acked: d.Acked}
 }
 
 // hold has what t holds looked at by the next write. t.mu is held.
@@ -333,7 +331,7 @@ func (s *Service) Fired(f core.Firing) {
 		s.force(x, f.Cause)
 	}
 	for _, m := range f.Sent {
-		sent := Sent{Topic: m.Topic, Digest: digestOf(m.Payload), Value: display(string(m.Payload[:min(len(m.Payload), maxValue+1)]), maxValue)}
+		sent := Sent{Topic: m.Topic, Digest: digestOf(m.Payload), Value: core.Readable(m.Payload, maxValue)}
 		if m.N > 0 {
 			sent.ID = s.base + int64(m.N)
 			s.force(x, m)
@@ -383,7 +381,7 @@ func (s *Service) Refused(r core.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.room() {
-		s.refusals = append(s.refusals, Refusal{At: r.At, Topic: topic.Name(r.Topic), Account: r.Account, Client: clip(r.Client), Say: plain(r.Say)})
+		s.refusals = append(s.refusals, Refusal{At: r.At, Topic: topic.Name(r.Topic), Account: r.Account, Client: core.Readable(r.Client, maxClient), Say: plain(r.Say)})
 	}
 }
 
@@ -446,7 +444,7 @@ func (s *Service) collect() {
 	s.mu.Unlock()
 	for i := range s.batch.Messages {
 		m := &s.batch.Messages[i]
-		m.Value = display(m.Value, maxValue)
+		m.Value = core.Readable(m.Value, maxValue)
 	}
 	slices.SortFunc(s.batch.Messages, func(a, b Message) int { return cmp.Compare(a.ID, b.ID) })
 }
@@ -473,46 +471,9 @@ func plain(s core.Sentence) core.Sentence {
 	for i, a := range s.Args[:min(len(s.Args), maxArgs)] {
 		text := fmt.Sprint(a)
 		if i%2 == 1 {
-			text = display(text[:min(len(text), maxArg+1)], maxArg)
+			text = core.Readable(text, maxArg)
 		}
 		p.Args = append(p.Args, text)
 	}
 	return p
-}
-
-// display returns a payload, or the beginning of one, in at most limit bytes as a
-// person can read it: in one line, without what would change the text around it.
-func display(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
-			return ' '
-		case !unicode.IsGraphic(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, "�"))
-	if len(s) <= limit {
-		return s
-	}
-	return cutRune(s, limit-len("…")) + "…"
-}
-
-// cutRune returns at most n bytes of s that do not end within a character.
-func cutRune(s string, n int) string {
-	if n >= len(s) {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
-}
-
-// clip returns what is kept of a client's identifier.
-func clip(client string) string {
-	if len(client) <= maxClient {
-		return client
-	}
-	return strings.Clone(cutRune(client, maxClient))
 }
