@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -17,6 +18,7 @@ import (
 	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/kits"
+	"homeroom/core/mdns"
 	"homeroom/ui"
 )
 
@@ -44,6 +46,8 @@ type listeners struct {
 	HTTP   string   `name:"http" placeholder:":8080" help:"Address for the page; port 0 picks one."`
 	Serial []string `name:"serial" placeholder:"PORT" help:"A serial port that the system does not list, such as an emulator's; may be repeated."`
 
+	NoMDNS bool `name:"no-mdns" help:"Do not answer to a name of its own in the network, by which kits and people find this PC after its address changed."`
+
 	Open bool `help:"Everybody may do everything. Only for tests and the first lesson."`
 }
 
@@ -51,8 +55,9 @@ type listeners struct {
 type env struct {
 	in       io.Reader
 	out, err io.Writer
-	data     string     // folder
-	lines    kits.Lines // serial ports; nil is those of this PC
+	data     string       // folder
+	lines    kits.Lines   // serial ports; nil is those of this PC
+	network  mdns.Network // where names are asked for; nil is the networks of this PC
 }
 
 func main() {
@@ -130,6 +135,9 @@ func (c *windowCmd) Run(ctx context.Context, e env) error {
 	unusable := ui.Usable()
 	p, err := open(ctx, e, c.listeners)
 	if err != nil {
+		if port := (*unbound)(nil); unusable == nil && errors.As(err, &port) {
+			return anotherPort(ctx, e, port)
+		}
 		if unusable == nil {
 			ui.ShowFailure(lang.L("Homeroom cannot start"), lang.Error(err))
 		}
@@ -143,6 +151,11 @@ func (c *windowCmd) Run(ctx context.Context, e env) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var restart atomic.Bool
+	p.restart = func() {
+		restart.Store(true)
+		cancel()
+	}
 	done := make(chan error, 1)
 	go func() {
 		defer cancel()
@@ -150,7 +163,10 @@ func (c *windowCmd) Run(ctx context.Context, e env) error {
 	}()
 	err = p.show(ctx)
 	cancel()
-	return errors.Join(err, <-done)
+	if err = errors.Join(err, <-done); err == nil && restart.Load() {
+		return again()
+	}
+	return err
 }
 
 // announce prints where the program listens, and what comes first.

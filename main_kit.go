@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -544,49 +543,6 @@ func withKitMaker(ctx context.Context, e env, fn func(kitMaker) error) error {
 		err = fn(kitMaker{a, s, func() {}})
 	}
 	return errors.Join(err, db.Close())
-}
-
-type kitMonitor struct {
-	onPort
-	Baud int `default:"115200" help:"Rate."`
-}
-
-// Run shows lines until it is interrupted or the board is unplugged. What comes on
-// standard input goes to the board.
-func (c *kitMonitor) Run(ctx context.Context, e env) error {
-	r := c.report(e)
-	p, err := line.System{}.Open(c.Port)
-	if err != nil {
-		return r.end(err, nil)
-	}
-	if c.Baud != 115200 {
-		if err := p.SetBaud(c.Baud); err != nil {
-			return r.end(errors.Join(err, p.Close()), nil)
-		}
-	}
-	show := func(text string) {
-		if c.JSON {
-			r.object(map[string]any{"at": time.Now().Format(time.RFC3339Nano), "line": text})
-		} else {
-			fmt.Fprintln(e.out, text)
-		}
-	}
-	k := wire.Talk(p, wire.Events{Line: show})
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() { // ends with the input, or with the program
-		in := bufio.NewScanner(io.LimitReader(e.in, 1<<20))
-		for in.Scan() && ctx.Err() == nil {
-			if k.Type(ctx, in.Text()) != nil {
-				return
-			}
-		}
-	}()
-	err = k.Run(ctx)
-	if errors.Is(err, context.Canceled) {
-		err = nil // interrupted: that is how one leaves
-	}
-	return r.end(errors.Join(err, p.Close()), nil)
 }
 
 type kitReset struct{ onPort }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -282,6 +284,118 @@ func TestKitMonitor(t *testing.T) {
 	}
 	if i := bytes.IndexFunc(out.Bytes(), func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7F }); i >= 0 || out.Len() == 0 {
 		t.Errorf("at %d of %d bytes there is one that a terminal obeys", i, out.Len())
+	}
+}
+
+// sketch is a program that is no kit: it asks, and waits for the answer within its line.
+type sketch struct{ stopped chan struct{} }
+
+func (s sketch) Stop()                 { <-s.stopped }
+func (s sketch) Done() <-chan struct{} { return nil }
+
+func startSketch(_ *chip.NOR, serial io.ReadWriter) (chip.Running, error) {
+	s := sketch{make(chan struct{})}
+	go func() {
+		defer close(s.stopped)
+		lines := bufio.NewScanner(serial)
+		for {
+			if _, err := io.WriteString(serial, "Gr\xc3\xb6\xc3\x9fe? \x1b[2J"); err != nil || !lines.Scan() {
+				return
+			}
+			if _, err := io.WriteString(serial, lines.Text()+" it is\n.."); err != nil {
+				return
+			}
+		}
+	}()
+	return s, nil
+}
+
+// terminal is what a person sees, and waits for.
+type terminal struct {
+	mu  sync.Mutex
+	all []byte // guarded by mu
+}
+
+func (s *terminal) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, b...)
+	return len(b), nil
+}
+
+func (s *terminal) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.all)
+}
+
+func (s *terminal) shows(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, "it shows "+text, func() bool { return strings.Contains(s.String(), text) })
+}
+
+// TestKitMonitorTalks: a question without an end of line is seen, the answer goes to
+// the board, and with --wait a board that was unplugged is shown again when it is back.
+func TestKitMonitorTalks(t *testing.T) {
+	t.Parallel()
+	plug := func(link string) *chip.Chip {
+		b := chip.New(chip.Options{NoLines: true, Flash: standIn("other", "1.0.0"), Start: startSketch})
+		t.Cleanup(func() { b.Close() })
+		port, err := b.PTY(t.Context())
+		if err != nil {
+			t.Skip("there are no PTYs here:", err)
+		}
+		must(t, os.Symlink(port, link))
+		return b
+	}
+	link := filepath.Join(t.TempDir(), "포트 é")
+	ctx, stop := context.WithCancel(t.Context())
+	in, keys := io.Pipe()
+	out, errs := &terminal{}, &terminal{}
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"kit", "monitor", "--port", link, "--wait"}, env{in: in, out: out, err: errs})
+	}()
+	errs.shows(t, "There is no port")
+	board := plug(link)
+	errs.shows(t, "is there.")
+	board.PressReset(false) // what is said while nobody listens is lost
+	out.shows(t, "Größe? .[2J")
+	_, err := io.WriteString(keys, strings.Repeat("long", 3000)+"\n\x01\n42\r\n")
+	must(t, err)
+	out.shows(t, "42 it is\n..Größe? .[2J")
+	if got := strings.Count(errs.String(), "at most 255 bytes"); got != 2 {
+		t.Errorf("what cannot be sent is told %d times: %s", got, errs)
+	}
+	must(t, os.Remove(link))
+	board.Unplug()
+	errs.shows(t, "unplugged")
+	board = plug(link)
+	eventually(t, "the port is there again", func() bool { return strings.Count(errs.String(), "is there.") == 2 })
+	board.PressReset(false)
+	eventually(t, "it is shown again", func() bool { return strings.Count(out.String(), "Größe") == 3 })
+	if !strings.Contains(out.String(), ".[2J\n") || strings.ContainsRune(out.String(), 0x1b) {
+		t.Errorf("a line that was cut off has no end, or a board rules the terminal: %q", out)
+	}
+	stop()
+	if c := <-code; c != 0 {
+		t.Errorf("interrupted it ends with %d: %s", c, errs)
+	}
+}
+
+// TestKitMonitorTime: it ends by itself where that is wanted, each line is an object,
+// and rates and times that make no sense are refused.
+func TestKitMonitorTime(t *testing.T) {
+	t.Parallel()
+	b := hold(t, chip.Options{})
+	last, _, code := script(t, t.Context(), "monitor", "--port", b.port, "--for", "100ms")
+	if code != 0 || last["result"] != "ok" {
+		t.Errorf("%d %v", code, last)
+	}
+	for _, bad := range [][]string{{"--baud", "0"}, {"--baud", "-9600"}, {"--baud", "99999999"}, {"--baud", "fast"}, {"--for", "-1s"}, {"--for", "soon"}} {
+		if last, _, code := script(t, t.Context(), append([]string{"monitor", "--port", b.port}, bad...)...); code != 2 {
+			t.Errorf("%v: %d %v", bad, code, last)
+		}
 	}
 }
 

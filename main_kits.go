@@ -322,6 +322,7 @@ func (p *program) brokerForKits() (b kits.Broker) {
 		host, _ := splitAddress(at)
 		b.Hosts = append(b.Hosts, host)
 	}
+	b.Home = p.named()
 	_, page := splitAddress(p.info.Page)
 	b.Page = net.JoinHostPort(b.Host, strconv.Itoa(int(page)))
 	if p.trust != nil && len(a.MQTTS) > 0 {

@@ -24,31 +24,36 @@ import (
 )
 
 // hostProgram is firmware/host, built once for all tests of this package.
-var hostProgram = sync.OnceValues(func() (string, error) {
+var hostProgram = sync.OnceValues(func() (string, error) { return buildKit("firmware/host/host.cpp") })
+
+// buildKit builds the kit for this PC, from these sources and what it always has.
+func buildKit(sources ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "homeroom-host")
 	if err != nil {
 		return "", err
 	}
-	sources := []string{"firmware/host/host.cpp", "firmware/host/hal_host.cpp", "firmware/host/digest.cpp"}
+	sources = append(sources, "firmware/host/hal_host.cpp", "firmware/host/digest.cpp", "firmware/host/mdns.cpp")
 	core, err := filepath.Glob("firmware/kit/src/core/*.cpp")
 	if err != nil {
 		return "", err
 	}
 	program := filepath.Join(dir, "host")
-	out, err := exec.Command("g++", append([]string{"-std=c++17", "-Os", "-o", program}, append(sources, core...)...)...).CombinedOutput()
+	out, err := exec.Command("g++", slices.Concat([]string{"-std=gnu++17", "-Os", "-Ifirmware/host/arduino", "-o", program}, sources, core, bearSSL())...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return program, nil
-})
+}
 
 // desk is emulated boards that are plugged into this PC.
 type desk struct {
 	t     *testing.T
 	mu    sync.Mutex
-	board map[string]*chip.Chip // guarded by mu; by port
-	hands map[string]*chip.Host // guarded by mu; at the parts of each
-	data  string                // folder of the program's data and of what it logs
+	board map[string]*chip.Chip  // guarded by mu; by port
+	hands map[string]*chip.Host  // guarded by mu; at the parts of each
+	build func() (string, error) // the program of the next boards; nil is hostProgram
+	args  []string               // more arguments of it
+	data  string                 // folder of the program's data and of what it logs
 }
 
 func (d *desk) List() ([]core.SerialPort, error) {
@@ -76,7 +81,11 @@ func (*desk) Advice([]core.SerialPort) []core.Sentence { return nil }
 // plug plugs a new board in and returns the hands at its parts.
 func (d *desk) plug(port string, mac byte) *chip.Host {
 	d.t.Helper()
-	program, err := hostProgram()
+	build := hostProgram
+	if d.build != nil {
+		build = d.build
+	}
+	program, err := build()
 	if err != nil {
 		if os.Getenv("CI") == "" {
 			d.t.Skipf("the kit cannot be built for this PC: %v", err)
@@ -84,7 +93,7 @@ func (d *desk) plug(port string, mac byte) *chip.Host {
 		d.t.Fatal(err)
 	}
 	address := [6]byte{0x5c, 0xcf, 0x7f, 0xaa, 0x00, mac}
-	host := chip.NewHost(program, "--mac", fmt.Sprintf("5c:cf:7f:aa:00:%02x", mac))
+	host := chip.NewHost(program, append([]string{"--mac", fmt.Sprintf("5c:cf:7f:aa:00:%02x", mac)}, d.args...)...)
 	board := chip.New(chip.Options{MAC: address, Start: host.Start})
 	d.t.Cleanup(func() { _ = board.Close() })
 	d.mu.Lock()
@@ -125,6 +134,12 @@ func standIn(variant, version string) []byte {
 // workshop is a program with a desk, a teacher, and the button and LED of the lab drawn for team blue.
 func workshop(t *testing.T) (*program, *desk) {
 	t.Helper()
+	return workshopWith(t, func(*program) {})
+}
+
+// workshopWith is a workshop whose program was changed before it ran.
+func workshopWith(t *testing.T, change func(*program)) (*program, *desk) {
+	t.Helper()
 	d := &desk{t: t, board: map[string]*chip.Chip{}, hands: map[string]*chip.Host{}, data: filepath.Join(t.TempDir(), "랩 é")}
 	must(t, os.Mkdir(d.data, 0o700))
 	log, err := os.Create(filepath.Join(d.data, "log"))
@@ -136,6 +151,7 @@ func workshop(t *testing.T) (*program, *desk) {
 		cancel()
 		t.Fatal(err)
 	}
+	change(p)
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()
 	t.Cleanup(func() {

@@ -28,6 +28,7 @@ import (
 	"homeroom/core/gateway"
 	"homeroom/core/history"
 	"homeroom/core/kits"
+	"homeroom/core/mdns"
 	"homeroom/core/plan"
 	"homeroom/core/record"
 	"homeroom/core/rules"
@@ -52,7 +53,9 @@ type program struct {
 	broker   *broker.Broker
 	kits     *kits.Service
 	gateway  *gateway.Gateway
-	design   // the plan and what is made from it
+	restart  func()          // ends the window and starts the program again; nil without one
+	name     *mdns.Responder // nil until all addresses are bound, and where there is none
+	design                   // the plan and what is made from it
 }
 
 // design is the plan, and the parts that it is compiled for.
@@ -103,7 +106,7 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 	p.history.SetKeep(s.KeepDays, s.KeepBytes)
 	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: gate{p.accounts, p}, Store: p.db, Sink: p.record, Feed: &p.feed, Log: log, Version: version}
 	if err = p.openBroker(ctx, cfg, l); err != nil {
-		return nil, err
+		return nil, unboundOr(err, l.MQTT, s, false)
 	}
 	if err = p.openDesign(ctx, log); err != nil {
 		return nil, err
@@ -120,9 +123,10 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 		Say:    func(l string, s core.Sentence) string { return lang.Closest(l).Say(s) },
 		Refuse: p.accounts.Refuse, Open: l.Open, Log: log})
 	if err != nil {
-		return nil, err
+		return nil, unboundOr(err, l.HTTP, s, true)
 	}
 	p.info.MQTT, p.info.MQTTS, p.info.Page = p.broker.Addr(), p.broker.TLSAddr(), p.gateway.Addr()
+	p.openName(ctx, e, l, log)
 	return p, nil
 }
 
@@ -139,6 +143,9 @@ func (p *program) run(ctx context.Context) error {
 	p.runDesign(&g)
 	g.Add("kits", p.kits.Run)
 	g.Add("gateway", p.gateway.Run)
+	if p.name != nil {
+		g.Add("name", p.name.Run)
+	}
 	err := g.Run(ctx)
 	return errors.Join(err, p.close())
 }

@@ -431,6 +431,17 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+// TestQuietAboutLanguage: a system without a language is no reason to complain.
+func TestQuietAboutLanguage(t *testing.T) {
+	for _, locale := range []string{"", "C", "POSIX", "C.UTF-8", "C.utf8", "POSIX.UTF-8", "de_DE@euro", "fr_FR.UTF-8"} {
+		cmd := homeroom(t.TempDir(), "version")
+		cmd.Env = append(cmd.Env, "LC_ALL=", "LC_MESSAGES=", "LANGUAGE=", "LANG="+locale)
+		if said, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(said), "homeroom ") || strings.Count(string(said), "\n") != 1 {
+			t.Errorf("LANG=%s: %v, said %s", locale, err, said)
+		}
+	}
+}
+
 // TestImports keeps the arrows of README's picture pointing one way.
 func TestImports(t *testing.T) {
 	const mod = "homeroom/"
@@ -450,6 +461,7 @@ func TestImports(t *testing.T) {
 		"go.bug.st/serial":              {"core/kits/line"},
 		"github.com/zalando/go-keyring": {"core/kits"},
 		"github.com/golang-jwt/":        {"core/accounts"},
+		"golang.org/x/net/":             {"core/mdns"},
 		"github.com/danielgtaylor/huma": {"core/gateway"},
 		"github.com/centrifugal/":       {"core/gateway"},
 		"github.com/coder/websocket":    {"core/gateway"},

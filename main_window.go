@@ -35,13 +35,13 @@ import (
 // show shows the window until it is closed.
 func (p *program) show(ctx context.Context) error {
 	return ui.Run(ctx, ui.Parts{
-		Feed: &p.feed, Info: p.info, Addresses: func() core.Addresses { return addresses(p.info) },
+		Feed: &p.feed, Info: p.info, Addresses: p.addresses,
 		Broker: windowBroker{p.broker, p.gateway, p}, History: windowHistory{p.history, p.windowPlan()}, Accounts: p.accounts,
-		Alarms: windowAlarms{p.alarms, p}, Rehearsal: rehearsal{p}, Recordings: windowRecorder{p.recorder, p}, Settings: windowSettings{p.settings},
+		Alarms: windowAlarms{p.alarms, p}, Rehearsal: rehearsal{p}, Recordings: windowRecorder{p.recorder, p}, Settings: windowSettings{p.settings}, Restart: p.restart,
 		Plan: uiplan.Parts{Plan: p.windowPlan(), Values: p.history, Clients: windowBroker{p.broker, p.gateway, p}, Rights: rights{p.accounts},
 			Boards: boards{p.sim}, Why: reasons{p.why}, Rules: p.rules},
 		Kits:  uikits.Parts{Kits: p.kits, Care: kitCare{p.kits, p}, Updates: p.kits, Consoles: p.kits, Plan: p.windowPlan(), Teams: p.accounts.Teams},
-		Setup: setup.Parts{Kits: p.kits, Plan: p.plan, Teams: p.accounts, Addresses: func() core.Addresses { return addresses(p.info) }},
+		Setup: setup.Parts{Kits: p.kits, Plan: p.plan, Teams: p.accounts, Addresses: p.addresses},
 		Rules: uirules.Parts{Plan: p.windowPlan(), Engine: p.rules, Language: ruleLanguage{p.plan}, Library: ruleLibrary{}, Alarms: windowAlarms{p.alarms, p}, Values: p.history},
 	})
 }
@@ -291,9 +291,12 @@ func (w windowHistory) Describe(ctx context.Context, s core.Series, d core.Descr
 // windowSettings is what the screen Settings shows and sets.
 type windowSettings struct{ *settings }
 
-// Secure returns how others reach and recognise this program over TLS.
+// Secure returns how others find this program, and recognise it over TLS.
 func (w windowSettings) Secure() screen.Secure {
 	s := screen.Secure{Addresses: addresses(w.p.info).MQTTS, Problem: w.p.noTLS}
+	if w.p.name != nil {
+		s.Name = w.p.name.Own()
+	}
 	if t := w.p.trust; t != nil {
 		s.Pin, s.Fingerprint, s.CA, s.PublicKey = t.Pin(), t.Fingerprint(), t.CA(), t.PublicKey()
 	}

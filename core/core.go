@@ -339,11 +339,13 @@ type Settings struct {
 	Limits    Limits  // of every account that has none of its own
 	// Discovery tells Home Assistant and Homie what is designed.
 	Discovery bool
+	// Named lets the program answer to a name of its own in the network, by mDNS.
+	Named bool
 }
 
 // DefaultSettings returns the settings of a new installation.
 func DefaultSettings() Settings {
-	return Settings{MQTT: ":1883", MQTTS: ":8883", HTTP: ":8080", KeepDays: 365, KeepBytes: 4 << 30, Limits: DefaultLimits()}
+	return Settings{MQTT: ":1883", MQTTS: ":8883", HTTP: ":8080", KeepDays: 365, KeepBytes: 4 << 30, Limits: DefaultLimits(), Named: true}
 }
 
 // DefaultLimits returns limits that a class does not meet: a kit that publishes
@@ -368,4 +370,5 @@ type Addresses struct {
 	MQTT  []string // "192.168.1.20:1883"
 	MQTTS []string // "192.168.1.20:8883"; none without TLS
 	Page  []string // "http://192.168.1.20:8080/"
+	Name  string   // "homeroom-1a2b3c.local", which others find too; "" where it is not answered to
 }

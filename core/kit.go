@@ -61,6 +61,8 @@ type KitImage struct {
 	MD5     string
 	// Missing is why it cannot be written now and what to do; Format is "" where it can.
 	Missing Sentence
+	// Buildable means that this PC can build what is missing.
+	Buildable bool
 }
 
 // Network is a Wi-Fi network as a kit sees it.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -35,11 +36,12 @@ const patience = 30 * time.Second
 
 // TestHost runs the firmware on this PC and talks to it as program, person and broker do.
 func TestHost(t *testing.T) {
-	program := buildProgram(t, "host/host.cpp", "host/hal_host.cpp", "host/digest.cpp")
+	program := buildProgram(t, "host/host.cpp", "host/hal_host.cpp", "host/digest.cpp", "host/mdns.cpp")
 	for name, test := range map[string]func(t *testing.T, program string){
 		"frames": hostFrames, "test": hostTests, "scan": hostScans, "improv": hostImproves, "console": hostConsole, "power cut": hostPowerCut,
 		"broker": hostBroker, "broker away": hostAway, "denied": hostDenied, "orders": hostOrders, "update": hostUpdates,
 		"cable": hostCable, "no program": hostNoProgram, "fallback": hostFallsBack, "image": hostImage, "options": hostOptions,
+		"home": hostHome, "strangers": hostStrangers, "home on the cable": hostHomeOnCable,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -352,7 +354,7 @@ func hostFrames(t *testing.T, program string) {
 	h := start(t, program, blank(t), "--mac", "5c:cf:7f:0a:0b:0c")
 	facts := h.facts()
 	for tag, want := range map[byte]string{1: "homeroom-kit", 2: "host", 4: "\x0c\x0b\x0a\x00", 5: "\x5c\xcf\x7f\x0a\x0b\x0c", 6: "\x00\x00\x40\x00", 9: "\x01",
-		10: "\x00\x00\x00\x00", 11: "\x00\x00\x00\x00", 12: "\x00", 13: "", 14: "\x00", 15: "\x05"} {
+		10: "\x00\x00\x00\x00", 11: "\x00\x00\x00\x00", 12: "\x00", 13: "", 14: "\x00", 15: canDo()} {
 		if string(facts[tag]) != want {
 			t.Errorf("fact %d is %q, not %q", tag, facts[tag], want)
 		}
@@ -797,7 +799,7 @@ func hostDenied(t *testing.T, program string) {
 	h.event("wrong secret", func(f message) bool { return f.kind == statusEvent && f.data[0] == 4 && f.data[1] == 5 })
 	h.must(writeSettings, tlv(0x15, "secret")...)
 	h.state(3)
-	// No TLS on a PC.
+	// A key that is none.
 	h.must(writeSettings, tlv(0x16, "\x30\x59")...)
 	h.event("TLS", func(f message) bool { return f.kind == statusEvent && f.data[0] == 4 && f.data[1] == 8 })
 }
@@ -1143,7 +1145,7 @@ func hostOptions(t *testing.T, program string) {
 	if err := os.WriteFile(small, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{}, {"--flash"}, {"--flash", small}, {"--fly", "x"}, {"--flash", blank(t), "--mac", "5c:cf"}, {"--flash", blank(t), "--variant", "moon"}} {
+	for _, args := range [][]string{{}, {"--flash"}, {"--flash", small}, {"--fly", "x"}, {"--flash", blank(t), "--mac", "5c:cf"}, {"--flash", blank(t), "--variant", "moon"}, {"--flash", blank(t), "--mdns", "nowhere:5353"}, {"--flash", blank(t), "--mdns", "127.0.0.1"}} {
 		out, err := exec.Command(program, args...).CombinedOutput()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.HasPrefix(string(out), "host: ") {
@@ -1165,7 +1167,7 @@ func pmk(key, ssid string) []byte {
 func TestMonkey(t *testing.T) {
 	t.Parallel()
 	program := buildProgram(t, "host/monkey.cpp")
-	ticks := number(t, "MONKEY", "12000")
+	ticks := number(t, "MONKEY", "40000")
 	for seed := range 4 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -1194,5 +1196,42 @@ func TestSketch(t *testing.T) {
 	}
 	if b, err := os.ReadFile(program); err != nil || !bytes.Contains(b, []byte("@HOMEROOM-FIRMWARE@wifi@1.0.0@")) {
 		t.Errorf("the image would not tell what it is: %v", err)
+	}
+}
+
+// TestSketchOnChip compiles the sketch for the chip as the core does. What it calls in
+// an interrupt must be in RAM: the flash may be busy then.
+func TestSketchOnChip(t *testing.T) {
+	t.Parallel()
+	gcc := compiler(t, "xtensa-lx106-elf-gcc")
+	folder := t.TempDir()
+	out, err := exec.Command("../.ci/firmware", "sketch", folder).CombinedOutput()
+	if err != nil {
+		lacksLibrary(t, string(out))
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.su"))
+	if err != nil || len(files) != len(core(t))+3 {
+		t.Fatalf("%v: %d objects, and %d parts", err, len(files), len(core(t)))
+	}
+	for _, file := range files {
+		littleStack(t, file)
+	}
+	out, err = exec.Command(strings.TrimSuffix(gcc, "gcc")+"objdump", "-r", filepath.Join(folder, "hal_esp8266.cpp.o")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := map[string]bool{}
+	for section := range strings.SplitSeq(string(out), "RELOCATION RECORDS FOR ") {
+		for line := range strings.Lines(section) {
+			f := strings.Fields(line)
+			if strings.HasPrefix(section, "[.iram.") && len(f) == 3 && f[1] == "R_XTENSA_32" && !strings.HasPrefix(f[2], ".bss") {
+				called[f[2]] = true
+			}
+		}
+	}
+	// The core has these two in RAM.
+	if want := map[string]bool{"millis": true, "digitalRead": true}; !maps.Equal(called, want) {
+		t.Errorf("an interrupt calls %v", called)
 	}
 }

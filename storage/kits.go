@@ -9,8 +9,10 @@ import (
 	"homeroom/core/topic"
 )
 
-// keptMade is how many setups are kept; the oldest go.
-const keptMade = 10_000
+const (
+	keptMade  = 10_000 // setups that are kept; the oldest go
+	keptBegun = 1_000  // the same of those that did not end
+)
 
 // readJSON reads documents as they are.
 func readJSON[T any](ctx context.Context, db *DB, query string, args ...any) (all []T, err error) {
@@ -72,6 +74,31 @@ func (db *DB) SaveMade(ctx context.Context, m kits.Made) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM kit_made WHERE id <= (SELECT max(id) FROM kit_made) - ?`, keptMade)
 		return err
 	})
+}
+
+// BegunKits implements kits.Store.
+func (db *DB) BegunKits(ctx context.Context) ([]kits.Begun, error) {
+	return readJSON[kits.Begun](ctx, db, `SELECT doc FROM kit_begun ORDER BY at, mac`)
+}
+
+// SaveBegun implements kits.Store.
+func (db *DB) SaveBegun(ctx context.Context, b kits.Begun) error {
+	doc, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return db.core.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO kit_begun (mac, at, doc) VALUES (?, ?, ?)`, b.Chip.MAC, b.At.UnixMilli(), string(doc)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM kit_begun WHERE mac NOT IN (SELECT mac FROM kit_begun ORDER BY at DESC LIMIT ?)`, keptBegun)
+		return err
+	})
+}
+
+// RemoveBegun implements kits.Store.
+func (db *DB) RemoveBegun(ctx context.Context, mac string) error {
+	return db.write(ctx, `DELETE FROM kit_begun WHERE mac = ?`, mac)
 }
 
 // Networks implements kits.Store.

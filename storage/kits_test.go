@@ -33,10 +33,13 @@ func TestKitsKept(t *testing.T) {
 	image := kits.Firmware{SHA256: "abc", MD5: "def", Name: "kit.bin", Variant: "wifi", Version: "1.1.0", Size: 335_000, Flash: 4 << 20, Added: at}
 	later := image
 	later.SHA256, later.Added = "aaa", at.Add(time.Second)
+	begun := kits.Begun{Chip: core.KitChip{Name: "ESP8266EX", MAC: known.MAC, FlashSize: 4 << 20}, Account: known.Account, Keyed: true, Port: "COM3", At: at,
+		Order: core.SetupOrder{Kit: known.Called, Role: core.LightKit, Network: "classroom", Pins: known.Pins}}
 	steps := []error{
 		db.SaveKit(ctx, gone), db.SaveKit(ctx, kits.Known{Account: "blue-kit-1"}), db.SaveKit(ctx, known), db.RemoveKit(ctx, gone.Account),
 		db.SaveMade(ctx, made[0]), db.SaveMade(ctx, made[1]), db.SaveMade(ctx, kits.Made{ID: 3}), db.SaveMade(ctx, made[2]),
 		db.SaveNetwork(ctx, "classroom"), db.SaveNetwork(ctx, "classroom"), db.SaveNetwork(ctx, "\xff\x00"), db.SaveNetwork(ctx, "gone"), db.RemoveNetwork(ctx, "gone"),
+		db.SaveBegun(ctx, kits.Begun{Chip: begun.Chip, At: at}), db.SaveBegun(ctx, begun), db.SaveBegun(ctx, kits.Begun{Chip: core.KitChip{MAC: "gone"}}), db.RemoveBegun(ctx, "gone"),
 		db.SaveFirmware(ctx, later), db.SaveFirmware(ctx, image), db.SaveFirmware(ctx, kits.Firmware{SHA256: "gone"}), db.RemoveFirmware(ctx, "gone"),
 		db.Close(),
 	}
@@ -57,6 +60,9 @@ func TestKitsKept(t *testing.T) {
 	}
 	if got, err := db.MadeKits(ctx, 2, 9); err != nil || len(got) != 1 || got[0].ID != 1 {
 		t.Errorf("made before 2: %+v, %v", got, err)
+	}
+	if got, err := db.BegunKits(ctx); err != nil || !reflect.DeepEqual(got, []kits.Begun{begun}) {
+		t.Errorf("unfinished %+v, %v; want %+v", got, err, begun)
 	}
 	if got, err := db.Networks(ctx); err != nil || !reflect.DeepEqual(got, []string{"classroom", "\xff\x00"}) {
 		t.Errorf("networks %q, %v", got, err)

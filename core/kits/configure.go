@@ -28,27 +28,40 @@ func (s *Service) Configure(ctx context.Context, name topic.Name, o core.SetupOr
 	}
 	s.mu.Lock()
 	seen, known := s.networks[o.Network], slices.Contains(s.known, o.Network)
+	home := s.found.Home
 	s.mu.Unlock()
 	pmk, err := s.key(ctx, o, seen, known)
 	if err != nil {
 		return err
 	}
 	// A key that it has goes away where the network is open.
-	change := wire.Difference(wire.Settings{Key: "of before"}, wire.Settings{SSID: o.Network, Key: pmk, Transport: wire.WiFi})
-	err = s.change(ctx, name, change)
-	if err != nil || !o.Remember || pmk == "" {
+	change := wire.Difference(wire.Settings{Key: "of before"}, wire.Settings{SSID: o.Network, Key: pmk, Transport: wire.WiFi, Home: home})
+	seq, err := s.changed(ctx, name, change)
+	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	if k := s.kits[p.Account]; k != nil {
+		k.tried(seq, wire.Settings{Home: home})
+	}
+	s.mu.Unlock()
+	if !o.Remember || pmk == "" {
+		return nil
+	}
 	return s.remember(ctx, o.Network, pmk)
+}
+
+// holds says why a kit cannot have what the plan says of it. The network is right as it is.
+func holds(want wire.Settings) error {
+	want.Account, want.Secret, want.BrokerHost, want.BrokerPort, want.SSID = "a", "s", "b", 1, "n"
+	return want.Check()
 }
 
 // pin puts the parts of a kit on other pins.
 func (s *Service) pin(ctx context.Context, p core.Place, pinned []core.KitPin) error {
 	want, ok := s.should(p.Name, pinned)
 	if ok {
-		whole := want // what is not about pins is right as it is
-		whole.Account, whole.Secret, whole.BrokerHost, whole.BrokerPort, whole.SSID = "a", "s", "b", 1, "n"
-		if err := whole.Check(); err != nil {
+		if err := holds(want); err != nil {
 			return err
 		}
 	}

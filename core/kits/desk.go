@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,6 +76,9 @@ func (s *Service) poll(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	said := ""
+	var before []core.SerialPort
+	var advice []core.Sentence
+	var advised time.Time
 	for {
 		ports, err := s.cfg.Lines.List()
 		if err != nil {
@@ -84,7 +88,13 @@ func (s *Service) poll(ctx context.Context) {
 			}
 		} else {
 			said = ""
-			s.see(ports, s.cfg.Lines.Advice(ports), time.Now())
+			now := time.Now()
+			// A board may be plugged in and get no port: then only the advice changes.
+			if now.Sub(advised) >= adviseEvery || !slices.Equal(names(ports), names(before)) {
+				advice, advised = s.cfg.Lines.Advice(ports), now
+			}
+			before = ports
+			s.see(ports, advice, now)
 		}
 		select {
 		case <-ctx.Done():
@@ -92,6 +102,13 @@ func (s *Service) poll(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+func names(ports []core.SerialPort) (all []string) {
+	for _, p := range ports {
+		all = append(all, p.Name)
+	}
+	return all
 }
 
 // see takes in which ports there are.
@@ -283,11 +300,14 @@ func (d *desk) meet() error {
 		return err
 	}
 	_, err = d.hello(ctx, t)
+	failed := err != nil && !errors.Is(err, wire.ErrSilent) && ctx.Err() == nil
 	d.s.mu.Lock()
 	d.meeting = nil
-	d.met = true
+	if !failed { // else what comes back, maybe under the same name, was not asked yet
+		d.met = true
+	}
 	d.s.mu.Unlock()
-	if err != nil && !errors.Is(err, wire.ErrSilent) && ctx.Err() == nil {
+	if failed {
 		return err
 	}
 	return nil
@@ -312,7 +332,8 @@ func (d *desk) hello(ctx context.Context, t *talk) (wire.Identity, error) {
 		has.Transport = wire.Cable
 	}
 	d.id, d.has, d.account = id, has, topic.ID(has.Account)
-	if _, ok := d.s.kits[d.account]; !ok {
+	_, ok := d.s.kits[d.account]
+	if _, unfinished := d.s.begun[id.MAC]; !ok || unfinished { // else its settings may be of a kit that has another board
 		d.account = d.s.byMAC(id.MAC)
 	}
 	d.s.plugged(d)
@@ -445,16 +466,8 @@ func (d *desk) print(text string) {
 	if len(d.lines) == consoleMost {
 		d.lines = append(d.lines[:0], d.lines[1:]...)
 	}
-	d.lines = append(d.lines, short(text))
+	d.lines = append(d.lines, core.Readable(text, lineMost))
 	d.s.printed = true
-}
-
-// short cuts a text to lineMost bytes.
-func short(s string) string {
-	if len(s) > lineMost {
-		s = strings.ToValidUTF8(s[:lineMost], "") + "…"
-	}
-	return s
 }
 
 // Ports returns the serial ports of this PC as they were half a second ago at most.

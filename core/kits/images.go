@@ -29,7 +29,8 @@ const (
 	maxFiles  = 50      // files that are kept
 	buildFor  = 20 * time.Minute
 	builtName = "kit.ino.bin" // that arduino-cli makes of the sketch kit
-	board4M   = "esp8266:esp8266:nodemcuv2"
+	profile   = "nodemcuv2"   // of sketch.yaml: a board and the version of what it needs
+	board4M   = "esp8266:esp8266:nodemcuv2:eesz=4M2M"
 	wifiID    = "wifi"
 	wiredID   = "wired"
 )
@@ -52,7 +53,7 @@ func (s *Service) Images() []core.KitImage {
 		if all[i].Size > 0 {
 			continue
 		}
-		all[i].Missing = s.missing(id)
+		all[i].Missing, all[i].Buildable = s.missing(id), id == wifiID && s.canBuild()
 		// What was built here, or chosen, is as good.
 		if k := slices.IndexFunc(files, func(f Firmware) bool { return f.Variant == id }); k >= 0 {
 			all[i] = files[k].image()
@@ -73,12 +74,15 @@ func title(id string) core.Sentence {
 	return core.Say("Kit with Wi-Fi")
 }
 
+// canBuild reports whether there is a sketch, and who builds it.
+func (s *Service) canBuild() bool { return s.cli.Load() && s.cfg.Sketch != nil }
+
 // missing is what to do without an image.
 func (s *Service) missing(id string) core.Sentence {
 	if id == wiredID {
 		return core.Say("This program was built without the firmware for the cable. Choose a file, or build the program with: make firmware")
 	}
-	if !s.cli.Load() || s.cfg.Sketch == nil {
+	if !s.canBuild() {
 		return core.Say("This program was built without the firmware for Wi-Fi, and there is no arduino-cli to build it with. Choose a file, or use the cable.")
 	}
 	return core.Say("This program was built without the firmware for Wi-Fi. Build it now with the arduino-cli of this PC, choose a file, or use the cable.")
@@ -195,13 +199,7 @@ func (s *Service) AddImage(ctx context.Context, name string, r io.Reader) (core.
 	if err != nil {
 		return core.KitImage{}, core.Fail(core.ErrInvalid, "The file cannot be read: {error}", "error", err)
 	}
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return -1
-		}
-		return r
-	}, filepath.Base(filepath.ToSlash(name)))
-	if name = short(name); name == "." || name == "/" {
+	if name = core.Readable(filepath.Base(filepath.ToSlash(name)), lineMost); name == "." || name == "/" {
 		name = ""
 	}
 	return s.addImage(ctx, cmp.Or(name, "firmware.bin"), data)
@@ -324,62 +322,101 @@ func (s *Service) BuildImage(ctx context.Context) error {
 	return err
 }
 
-// build runs arduino-cli on a copy of the sketch.
+// build runs arduino-cli on a copy of the sketch. The profile fetches what it names, at
+// the first time, and keeps that apart. Where this does not work, what this PC has for
+// ESP8266 boards is tried; arduino-cli looks at that only in a sketch without a profile.
 func (s *Service) build(ctx context.Context, cli string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "homeroom-kit-")
 	if err != nil {
 		return nil, fmt.Errorf("kits: build: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	if err := os.CopyFS(filepath.Join(dir, "kit"), s.cfg.Sketch); err != nil {
+	sketch, out := filepath.Join(dir, "kit"), filepath.Join(dir, "out")
+	if err := os.CopyFS(sketch, s.cfg.Sketch); err != nil {
 		return nil, fmt.Errorf("kits: build: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, cli, "compile", "--fqbn", board4M, "--output-dir", filepath.Join(dir, "out"), filepath.Join(dir, "kit"))
-	cmd.WaitDelay = time.Second
-	out, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr = w, w
-	var last string // what it said
-	var bare bool   // it does not know the board
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		last, bare = s.follows(out)
-	}()
-	err = cmd.Run()
-	_ = w.Close()
-	<-read
+	first, err := s.compile(ctx, cli, "--profile", profile, "--output-dir", out, sketch)
+	said := first
+	if err != nil && first.bare && ctx.Err() == nil {
+		if err := os.Remove(filepath.Join(sketch, "sketch.yaml")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("kits: build: %w", err)
+		}
+		said, err = s.compile(ctx, cli, "--fqbn", board4M, "--output-dir", out, sketch)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, core.Fail(ctx.Err(), "The build was stopped.")
-	case err != nil && bare:
+	case err != nil && said.bare && first.fetch != "":
+		return nil, core.Fail(core.ErrNotFound, "arduino-cli could not fetch what ESP8266 boards need: {error}. Connect this PC to the internet and build again, choose a file, or use the cable.", "error", first.fetch)
+	case err != nil && said.bare:
 		return nil, core.Fail(core.ErrNotFound, "arduino-cli does not know ESP8266 boards yet. Run once, with internet: arduino-cli core install esp8266:esp8266 --additional-urls https://arduino.esp8266.com/stable/package_esp8266com_index.json")
 	case err != nil:
-		return nil, core.Fail(core.ErrInvalid, "arduino-cli could not build the firmware: {error}", "error", cmp.Or(last, err.Error()))
+		return nil, core.Fail(core.ErrInvalid, "arduino-cli could not build the firmware: {error}", "error", cmp.Or(said.fault, said.last, err.Error()))
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "out", builtName))
+	data, err := os.ReadFile(filepath.Join(out, builtName))
 	if err != nil {
 		return nil, core.Fail(core.ErrNotFound, "arduino-cli built no {file}. Choose a file, or use the cable.", "file", builtName)
 	}
 	return data, nil
 }
 
-// follows tells what a build prints. It returns its last words, and whether it lacks
-// what is needed for the board.
-func (s *Service) follows(r io.Reader) (last string, bare bool) {
+// told is what arduino-cli said: its last words, the first fault that the compiler found,
+// what it could not fetch, and whether it lacks what is needed for the board.
+type told struct {
+	last, fault, fetch string
+	bare               bool
+}
+
+// compile runs arduino-cli compile.
+func (s *Service) compile(ctx context.Context, cli string, args ...string) (told, error) {
+	cmd := exec.CommandContext(ctx, cli, append([]string{"compile"}, args...)...)
+	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = hidden()
+	// In English, since it is read, and without news of itself, which would be its last words.
+	cmd.Env = append(os.Environ(), "ARDUINO_LOCALE=en", "LC_ALL=C.UTF-8", "ARDUINO_UPDATER_ENABLE_NOTIFICATION=false", "ARDUINO_OUTPUT_NO_COLOR=true")
+	r, w := io.Pipe()
+	cmd.Stdout, cmd.Stderr = w, w
+	heard := make(chan told)
+	go func() { heard <- s.follows(r) }()
+	err := cmd.Run()
+	_ = w.Close()
+	return <-heard, err
+}
+
+// follows tells what a build prints.
+func (s *Service) follows(r io.Reader) (t told) {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 4096), 1<<20)
+	in.Split(words)
 	for in.Scan() {
 		text := string(bytes.TrimSpace(in.Bytes()))
 		if text == "" {
 			continue
 		}
-		last = short(text)
-		bare = bare || strings.Contains(text, "platform not installed")
+		t.last = core.Readable(text, lineMost)
+		_, fetch, _ := strings.Cut(text, "loading required ")
+		t.fetch = cmp.Or(t.fetch, core.Readable(fetch, lineMost))
+		if strings.Contains(text, " error: ") {
+			t.fault = cmp.Or(t.fault, t.last)
+		}
+		// An old arduino-cli knows no profiles.
+		t.bare = t.bare || fetch != "" || strings.Contains(text, "platform not installed") || strings.Contains(text, "unknown flag: --profile")
 		s.mu.Lock()
-		s.building = core.Say("Building the firmware: {line}", "line", short(text))
+		s.building = core.Say("Building the firmware: {line}", "line", t.last)
 		s.printed = true
 		s.mu.Unlock()
 	}
 	_, _ = io.Copy(io.Discard, r) // a line that is too long must not stop the build
-	return last, bare
+	return t
+}
+
+// words splits at the ends of lines, and where a progress bar is drawn anew.
+func words(data []byte, atEOF bool) (int, []byte, error) {
+	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"homeroom/core"
@@ -191,6 +190,16 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+// TestDeaf: a board that hears its network only at the third try joins. What failed
+// before is still told while it tries again, and counts once.
+func TestDeaf(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, bundle{"wifi": image("wifi", "1.0.0")})
+	b, h := l.board(10, chip.Options{})
+	l.ok(h.Deaf(2))
+	l.makeKit("COM3", b, "blue/lab/kit-10")
+}
+
 // TestOrders: what cannot be is told in a sentence, and nothing changes.
 func TestOrders(t *testing.T) {
 	t.Parallel()
@@ -206,7 +215,7 @@ func TestOrders(t *testing.T) {
 	good := core.SetupOrder{Kit: "blue/lab/kit-8", Role: core.ButtonKit, Image: "wifi", Network: network, Key: password}
 	l.ok(l.s.Order(t.Context(), second, core.SetupOrder{Kit: "blue/lab/taken", Role: core.ButtonKit, Image: "wired", Cable: true}))
 	file, err := l.s.AddImage(t.Context(), "../own sketch\x00.bin", strings.NewReader(string(image("", ""))))
-	if err != nil || file.Variant != "" || file.Title.String() != "own sketch.bin" {
+	if err != nil || file.Variant != "" || file.Title.String() != "own sketch�.bin" {
 		t.Fatalf("a file of one's own: %+v, %v", file, err)
 	}
 	for _, c := range []struct {
@@ -572,27 +581,102 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestBuild: what arduino-cli says while it builds is told, and what it could not do.
+// arduinoCLI is a program in the place of arduino-cli that does what its documents say,
+// in a folder of its own: with internet there, it fetches what a profile names and keeps
+// that in profiles; core is there where a person has installed the core; old knows no
+// profiles; wrong is what the compiler says. A sketch with a default profile is always
+// built with one.
+const arduinoCLI = `#!/bin/sh
+cd "$(dirname "$0")" || exit 9
+echo "$*" >>ran
+[ "$1" = compile ] || exit 9
+shift
+profile= fqbn= out= sketch=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --profile) [ -e old ] && { echo 'Error: unknown flag: --profile' >&2; exit 1; }
+      profile=$2; shift ;;
+    --fqbn) fqbn=$2; shift ;;
+    --output-dir) out=$2; shift ;;
+    -*) echo "Error: unknown flag: $1" >&2; exit 1 ;;
+    *) sketch=$1 ;;
+  esac
+  shift
+done
+[ "$ARDUINO_LOCALE" = en ] || { echo 'Plateforme absente' >&2; exit 1; }
+[ -f "$sketch/$(basename "$sketch").ino" ] && [ -f "$sketch/src/core/app.h" ] || { echo "Can't open sketch" >&2; exit 1; }
+yaml=$sketch/sketch.yaml
+if [ -z "$profile" ] && [ -f "$yaml" ] && [ ! -e old ]; then profile=$(sed -n 's/^default_profile: //p' "$yaml"); fi
+none="Error during build: Platform 'esp8266:esp8266' not found: platform not installed"
+if [ -n "$profile" ]; then
+  grep -q "^  $profile:" "$yaml" || { echo "Error initializing instance: Profile '$profile' not found" >&2; exit 1; }
+  if [ ! -e profiles ] && [ -e internet ]; then
+    printf 'Downloading platform esp8266:esp8266@3.1.2...\r 1 MiB / 2 MiB\r 2 MiB / 2 MiB\n'
+    : >profiles
+  fi
+  if [ ! -e profiles ]; then
+    echo 'Error initializing instance: loading required platform esp8266:esp8266@3.1.2: Error downloading https://downloads.arduino.cc/packages/package_index.json: no such host' >&2
+    echo "$none" >&2
+    exit 1
+  fi
+elif [ ! -e core ]; then
+  printf '%s\nTry running ` + "'arduino-cli core install esp8266:esp8266'" + `\n' "$none" >&2
+  exit 1
+elif [ "$fqbn" != esp8266:esp8266:nodemcuv2:eesz=4M2M ]; then
+  echo "Error during build: Invalid FQBN: $fqbn" >&2
+  exit 1
+fi
+if [ -e wrong ]; then cat wrong >&2; fi
+printf 'Used platform   Version Path\nesp8266:esp8266 3.1.2   /home/a\n'
+if [ -e wrong ]; then echo 'Error during build: exit status 1' >&2; exit 1; fi
+if [ -e kit.bin ]; then mkdir -p "$out" && cp kit.bin "$out/$(basename "$sketch").ino.bin"; fi
+`
+
+// TestBuild: the sketch is built with an arduino-cli, whatever this PC has for it, and
+// what it could not do is told.
 func TestBuild(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	file := filepath.Join(bin, "kit.bin")
-	if err := os.WriteFile(file, image("wifi", "3.0.0"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	sketch := fstest.MapFS{"kit.ino": {Data: []byte("void setup() {}")}, "src/a.h": {Data: []byte("//")}}
-	for _, c := range []struct {
-		what, script, says string
-	}{
-		{"a build", "test -f $6/kit.ino && test -f $6/src/a.h && mkdir -p $5 && cp " + file + " $5/kit.ino.bin", ""},
-		{"no boards", "echo \"Error during build: Platform 'esp8266:esp8266' not found: platform not installed\" >&2; exit 1", "core install"},
-		{"a fault", "echo 'kit.ino:3: error: no such thing' >&2; exit 1", "no such thing"},
-		{"no file", "true", "built no kit.ino.bin"},
-	} {
-		if err := os.WriteFile(filepath.Join(bin, "arduino-cli"), []byte("#!/bin/sh\n"+c.script+"\n"), 0o700); err != nil {
+	t.Setenv("LC_ALL", "fr_FR.UTF-8")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		l := newLabWith(t, bundle{}, func(cfg *kits.Config) { cfg.Sketch = sketch })
+	}
+	const image3 = "kit.bin"
+	for _, c := range []struct {
+		what string
+		has  []string
+		says string // "" where it works
+		runs int    // of arduino-cli
+	}{
+		{"the first build", []string{"internet", image3}, "", 1},
+		{"a build without internet", []string{"profiles", image3}, "", 1},
+		{"a core that was installed", []string{"core", image3}, "", 2},
+		{"an old arduino-cli", []string{"old", "core", image3}, "", 2},
+		{"nothing", nil, "could not fetch what ESP8266 boards need: platform esp8266:esp8266@3.1.2: Error downloading https://downloads.arduino.cc/packages/package_index.json: no such host. Connect this PC to the internet", 2},
+		{"an old one without a core", []string{"old", "internet"}, "core install esp8266:esp8266 --additional-urls", 2},
+		{"a fault", []string{"internet", "wrong"}, "could not build the firmware: kit.ino:3: error: no such thing", 1},
+		{"no file", []string{"internet"}, "built no kit.ino.bin", 1},
+	} {
+		for _, name := range []string{"internet", "profiles", "core", "old", "wrong", "ran", image3} {
+			if err := os.RemoveAll(filepath.Join(bin, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range c.has {
+			switch name {
+			case image3:
+				write(name, string(image("wifi", "3.0.0")))
+			case "wrong":
+				write(name, "In file included from kit.ino:1:\nkit.ino:3: error: no such thing\nkit.ino:4: error: nor that\n")
+			default:
+				write(name, "")
+			}
+		}
+		write("arduino-cli", arduinoCLI)
+		l := newLabWith(t, bundle{}, func(cfg *kits.Config) { cfg.Sketch = os.DirFS("../../firmware/kit") })
 		err := l.s.BuildImage(t.Context())
 		if c.says == "" {
 			l.ok(err)
@@ -601,6 +685,10 @@ func TestBuild(t *testing.T) {
 			}
 		} else if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.what, err, c.says)
+		}
+		ran, err := os.ReadFile(filepath.Join(bin, "ran"))
+		if n := strings.Count(string(ran), "compile "); err != nil || n != c.runs {
+			t.Errorf("%s: it ran %d times, not %d: %v\n%s", c.what, n, c.runs, err, ran)
 		}
 		if say, runs := l.s.Building(); runs {
 			t.Errorf("%s: it builds still: %s", c.what, say)

@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 }
 
 // hostProgram compiles the kit's program for this PC.
-func hostProgram(t *testing.T) string {
+func hostProgram(t testing.TB) string {
 	t.Helper()
 	gxx, err := exec.LookPath("g++")
 	if err != nil {
@@ -74,7 +74,7 @@ func hostProgram(t *testing.T) string {
 		}
 		program.path = filepath.Join(dir, "host")
 		sources, _ := filepath.Glob(firmware + "/kit/src/core/*.cpp")
-		for _, f := range []string{"host.cpp", "hal_host.cpp", "digest.cpp"} {
+		for _, f := range []string{"host.cpp", "hal_host.cpp", "digest.cpp", "mdns.cpp"} {
 			sources = append(sources, firmware+"/host/"+f)
 		}
 		out, err := exec.Command(gxx, append([]string{"-std=c++17", "-O0", "-fno-exceptions", "-fno-rtti", "-o", program.path}, sources...)...).CombinedOutput()
@@ -205,7 +205,7 @@ func (k *keys) Delete(n string) {
 
 // lab is the program around the service: plan, accounts, a real broker, a store.
 type lab struct {
-	t    *testing.T
+	t    testing.TB
 	s    *kits.Service
 	b    *broker.Broker
 	db   *storage.DB
@@ -408,9 +408,9 @@ func (l *lab) last(n topic.Name) string {
 	return ""
 }
 
-func newLab(t *testing.T, bundled bundle) *lab { return newLabWith(t, bundled, func(*kits.Config) {}) }
+func newLab(t testing.TB, bundled bundle) *lab { return newLabWith(t, bundled, func(*kits.Config) {}) }
 
-func newLabWith(t *testing.T, bundled bundle, change func(*kits.Config)) *lab {
+func newLabWith(t testing.TB, bundled bundle, change func(*kits.Config)) *lab {
 	t.Helper()
 	l := &lab{t: t, pc: &cables{chips: map[string]*chip.Chip{}, opens: map[string]int{}, held: map[string]bool{}}, keys: &keys{all: map[string]string{}}, feed: &core.Feed{},
 		fold: t.TempDir(), design: &core.Design{}, accounts: map[string]*core.Account{}, secrets: map[string]string{}, said: map[topic.Name][]string{}}
@@ -459,7 +459,7 @@ func newLabWith(t *testing.T, bundled bundle, change func(*kits.Config)) *lab {
 }
 
 // logger is where warnings go.
-type logger struct{ t *testing.T }
+type logger struct{ t testing.TB }
 
 func (l logger) Write(p []byte) (int, error) {
 	l.t.Logf("%s", p)

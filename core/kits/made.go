@@ -55,6 +55,15 @@ func (s *Service) keepMade(m Made) {
 	}
 }
 
+// keepLeft stores that a person closed a setup that did not end.
+func (s *Service) keepLeft(b Begun) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), maxWorking)
+	defer cancel()
+	if err := s.cfg.Store.SaveBegun(ctx, b); err != nil {
+		s.cfg.Log.Warn("kits", "err", err)
+	}
+}
+
 // Made returns the setups that were done, failed or not, the newest first, at most
 // 500.
 func (s *Service) Made() []core.Setup {

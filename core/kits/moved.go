@@ -2,6 +2,8 @@ package kits
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net"
 	"slices"
 	"strconv"
@@ -12,24 +14,41 @@ import (
 	"homeroom/core/topic"
 )
 
-// moveAgain is when a kit that could not be told where this PC is now is told again.
-const moveAgain = 30 * time.Second
+const (
+	moveAgain = 30 * time.Second // a kit that could not be told where this PC is now is told again
+	homeWhile = 30 * time.Second // after it came, a kit is told the name of this PC; later it is at work
+	homeMost  = 4                // kits that are told that at a time
+)
 
-// moving is that a kit was told another address of this PC. Service.mu guards it.
+// moving is that a kit was told another address or the name of this PC. Service.mu
+// guards it.
 type moving struct {
-	to   string    // host:port that it was told, so that it gets each once
+	to   string    // host:port and key that it was told, so that it gets each once
 	next time.Time // when it may be told again
+	name string    // of this PC that it was told by itself, so that it gets each once
+	came time.Time // when it had come that it was told so
 	seq  uint32    // of the settings with that; a kit that has less went back
 	host string    // where it was before
 	port uint16
+	home string
+	pin  string
+}
+
+// pinOf is a TLS key in short: nobody has to keep more to tell whether it is another.
+func pinOf(key []byte) string {
+	if len(key) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:8])
 }
 
 // told takes in where the settings of a kit say that this program is. The caller
 // holds mu.
 func (k *kit) told(w wire.Settings) {
-	k.Host, k.Port, k.TLS = w.BrokerHost, w.BrokerPort, len(w.TLSKey) > 0
+	k.Host, k.Port, k.TLS, k.Pin, k.Home = w.BrokerHost, w.BrokerPort, len(w.TLSKey) > 0, pinOf(w.TLSKey), w.Home
 	if w.Transport == wire.Cable {
-		k.Host, k.Port, k.TLS = "", 0, false
+		k.Host, k.Port, k.TLS, k.Pin, k.Home = "", 0, false, "", ""
 	}
 }
 
@@ -37,7 +56,7 @@ func (k *kit) told(w wire.Settings) {
 // this PC at the new address. The caller holds mu.
 func (k *kit) returned() {
 	if m := k.moving; m.seq != 0 && k.Sequence != 0 && k.Sequence < m.seq {
-		k.Host, k.Port, k.moving.seq = m.host, m.port, 0
+		k.Host, k.Port, k.Home, k.Pin, k.moving.seq = m.host, m.port, m.home, m.pin, 0
 	}
 }
 
@@ -71,7 +90,13 @@ func (s *Service) strayed(k *kit) bool {
 		return false
 	}
 	host, port := s.finds(k)
-	return !host || !port
+	return !host || !port || s.distrusts(k)
+}
+
+// distrusts reports whether a kit was told another TLS key than this program has now:
+// it takes nobody for its broker. The caller holds mu.
+func (s *Service) distrusts(k *kit) bool {
+	return k.TLS && k.Pin != "" && len(s.found.TLSKey) > 0 && k.Pin != pinOf(s.found.TLSKey)
 }
 
 // lost says why a kit does not find this program. The caller holds mu.
@@ -79,24 +104,39 @@ func (s *Service) lost(k *kit) core.Sentence {
 	if !s.strayed(k) {
 		return core.Sentence{}
 	}
-	if host, _ := s.finds(k); !host {
+	host, port := s.finds(k)
+	switch {
+	case k.TLS && s.found.TLSPort == 0:
+		return core.Say("{kit} speaks TLS, and Homeroom serves without it. Switch TLS on in the settings, at the port {port}, and start Homeroom again.", "kit", k.place, "port", int(k.Port))
+	case s.distrusts(k):
+		return core.Say("{kit} was told another TLS key than Homeroom has now, so it does not trust this PC. Plug it in here: it is told the new one.", "kit", k.place)
+	case !host && port && k.Home != "" && k.Home == s.found.Home:
+		return core.Say("This PC has another address than {kit} was told. It looks for this PC by its name {name} and should be back within two minutes. If it does not come, plug it in here, or give the PC its old address {address}.", "kit", k.place, "name", k.Home, "address", k.Host)
+	case !host:
 		return core.Say("This PC has another address than {kit} was told. Plug it in here, or give the PC its old address {address}.", "kit", k.place, "address", k.Host)
 	}
 	return core.Say("Homeroom is at another port than {kit} was told. Plug it in here, or choose the port {port} again in the settings.", "kit", k.place, "port", int(k.Port))
 }
 
 // tellMoved tells kits that can be reached, and look for this program elsewhere, where
-// it is.
+// it is. Kits that do not know its name are told that when they come: to try what is
+// new they connect once more, which disturbs nobody then.
 func (s *Service) tellMoved(now time.Time) {
 	s.mu.Lock()
 	var all []topic.Name
-	b := s.found
+	b, homes := s.found, 0
 	for _, k := range s.kits {
+		if homes < homeMost && s.homeless(k, now) {
+			k.moving.name, k.moving.came = b.Home, k.ready
+			all = append(all, k.place)
+			homes++
+			continue
+		}
 		if !s.strayed(k) || k.state != "ready" && k.port == "" || k.TLS && b.TLSPort == 0 || now.Before(k.moving.next) {
 			continue
 		}
-		if to := s.address(k); k.moving.to != to {
-			k.moving = moving{to: to, next: now.Add(moveAgain)}
+		if to := s.address(k) + " " + pinOf(b.TLSKey); k.moving.to != to {
+			k.moving.to, k.moving.next, k.moving.seq = to, now.Add(moveAgain), 0
 			all = append(all, k.place)
 		}
 	}
@@ -110,6 +150,15 @@ func (s *Service) tellMoved(now time.Time) {
 	}
 }
 
+// homeless reports whether a kit should be told the name of this PC by itself now:
+// where it just came, is where it should be, and does not know it. The caller holds mu.
+func (s *Service) homeless(k *kit, now time.Time) bool {
+	came := now.Sub(k.ready)
+	return s.found.Home != "" && k.Home != s.found.Home && k.moving.name != s.found.Home &&
+		k.Link == linkWiFi && k.Host != "" && k.place != "" && k.state == "ready" && k.port == "" && k.doing.Format == "" &&
+		came >= settleFor && came < homeWhile && !k.moving.came.Equal(k.ready) && !s.strayed(k)
+}
+
 // address is where a kit should look for this program. The caller holds mu.
 func (s *Service) address(k *kit) string {
 	port := s.found.Port
@@ -119,8 +168,8 @@ func (s *Service) address(k *kit) string {
 	return net.JoinHostPort(s.found.Host, strconv.Itoa(int(port)))
 }
 
-// move tells a kit where this program is. One that does not reach it there goes back
-// within a minute.
+// move tells a kit where this program is, or its name where it knows the rest. One
+// that does not reach it there goes back within a minute.
 func (s *Service) move(ctx context.Context, place topic.Name, b Broker) {
 	s.mu.Lock()
 	k := s.speaker(place)
@@ -128,18 +177,39 @@ func (s *Service) move(ctx context.Context, place topic.Name, b Broker) {
 		s.mu.Unlock()
 		return
 	}
-	port := b.Port
-	if k.TLS {
-		port = b.TLSPort
+	to := wire.Settings{Home: b.Home}
+	if s.strayed(k) {
+		to.BrokerHost, to.BrokerPort, to.Page = b.Host, b.Port, b.Page
+		if k.TLS {
+			to.BrokerPort, to.TLSKey = b.TLSPort, b.TLSKey
+		}
 	}
 	s.mu.Unlock()
-	seq, err := s.changed(ctx, place, wire.Difference(wire.Settings{}, wire.Settings{BrokerHost: b.Host, BrokerPort: port, Page: b.Page}))
+	if to.BrokerHost == "" && to.Home == "" {
+		return
+	}
+	seq, err := s.changed(ctx, place, wire.Difference(wire.Settings{}, to))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		k.moving.to = "" // once more, a little later
+		k.moving.to, k.moving.name = "", "" // once more: a little later, or when it comes again
 		return
 	}
-	k.moving.seq, k.moving.host, k.moving.port = seq, k.Host, k.Port
-	k.Host, k.Port, k.changed = b.Host, port, true
+	k.tried(seq, to)
+}
+
+// tried takes in where a kit was told that this program is, with settings that it goes
+// back from where they do not hold. The caller holds mu.
+func (k *kit) tried(seq uint32, to wire.Settings) {
+	k.moving.seq, k.moving.host, k.moving.port, k.moving.home, k.moving.pin = seq, k.Host, k.Port, k.Home, k.Pin
+	if to.BrokerHost != "" {
+		k.Host, k.Port = to.BrokerHost, to.BrokerPort
+	}
+	if to.Home != "" {
+		k.Home = to.Home
+	}
+	if len(to.TLSKey) > 0 {
+		k.Pin = pinOf(to.TLSKey)
+	}
+	k.changed = true
 }

@@ -22,7 +22,6 @@ const (
 
 	settleFor = 2 * time.Second  // that the design rests before kits are told
 	answerFor = 10 * time.Second // that a kit may take to answer over MQTT
-	mostAsked = 1536             // bytes of a message that a kit takes
 	maxInfo   = 1024             // bytes of what a kit tells
 	maxText   = 64               // bytes of one text of it
 	maxLocate = 255              // seconds
@@ -37,8 +36,10 @@ type kit struct {
 	port    string     // the serial port that it is on, or ""
 	want    uint32     // design CRC that it should have; 0 is not known
 	differs time.Time
-	sent    uint32 // design CRC that it was sent by itself, so that it gets each once
-	missed  bool   // it did not hear that, and gets it once more when it is back
+	sent    uint32    // design CRC that it was sent by itself, so that it gets each once
+	missed  bool      // it did not hear that, and gets it once more when it is back
+	twin    bool      // its virtual twin stands for it
+	alone   time.Time // when its twin went, and said so at its name; zero where it is not asked to speak for itself
 	moving  moving
 	ears    []chan<- string // of who waits for what it tells
 	doing   core.Sentence
@@ -113,7 +114,7 @@ func (s *Service) heardState(of topic.Name, m core.Message) {
 		return
 	}
 	now := time.Now()
-	k.state = text(string(m.Payload))
+	k.state = text(m.Payload)
 	if k.state == "ready" {
 		k.ready = now
 		k.back()
@@ -153,6 +154,9 @@ func (s *Service) heardInfo(of topic.Name, m core.Message) {
 		k.Link, k.Address = linkCable, k.port
 	}
 	s.designed(k, uint32(design))
+	if mac := text(i.MAC); s.begun[mac].Account == k.Account && k.ready.After(s.begun[mac].At) { // its secret counts
+		s.counts(mac)
+	}
 	s.mu.Unlock()
 	s.tell()
 }
@@ -180,7 +184,7 @@ func (s *Service) designed(k *kit, crc uint32) {
 var sending = core.Say("It gets its new settings.")
 
 func (s *Service) heardTold(of topic.Name, m core.Message) {
-	said := text(string(m.Payload))
+	said := text(m.Payload)
 	s.mu.Lock()
 	k := s.says(of, m)
 	if k == nil {
@@ -199,18 +203,7 @@ func (s *Service) heardTold(of topic.Name, m core.Message) {
 }
 
 // text makes what a kit says something that can be shown.
-func text(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return -1
-		}
-		return r
-	}, s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "")
-	}
-	return s
-}
+func text[T ~string | ~[]byte](s T) string { return core.Readable(s, maxText) }
 
 // Called returns the kits that have another name in their settings than in the plan,
 // and that name, which nobody else has: there a kit that was moved while it was away
@@ -300,12 +293,13 @@ func (s *Service) compare() {
 		place topic.Name
 		pins  []core.KitPin
 		want  uint32
+		twin  bool
 	}
 	all := map[topic.ID]*one{}
 	names := map[topic.Name]topic.ID{}
 	for _, p := range s.cfg.Design().Places {
 		if p.Kind == core.KitPlace && p.Account != "" {
-			all[p.Account] = &one{place: p.Name}
+			all[p.Account] = &one{place: p.Name, twin: p.Virtual}
 			names[p.Name] = p.Account
 		}
 	}
@@ -334,7 +328,10 @@ func (s *Service) compare() {
 		if k.want != o.want {
 			k.differs = time.Time{}
 		}
-		k.place, k.want = o.place, o.want
+		if k.twin && !o.twin {
+			k.alone = time.Now()
+		}
+		k.place, k.want, k.twin = o.place, o.want, o.twin
 	}
 	for account, k := range s.kits {
 		if all[account] == nil {
@@ -354,11 +351,16 @@ func (s *Service) compare() {
 }
 
 // catchUp gives new settings to kits that are connected and have other ones than
-// the design says, and tells of what consoles printed.
+// the design says, lets those begin anew whose twin has spoken last, and tells of what
+// consoles printed.
 func (s *Service) catchUp(now time.Time) {
-	var send []topic.Name
+	var send, again []topic.Name
 	s.mu.Lock()
 	for _, k := range s.kits {
+		if !k.alone.IsZero() && now.Sub(k.alone) >= settleFor {
+			k.alone = time.Time{}
+			again = append(again, k.place)
+		}
 		switch {
 		case k.want == 0 || k.Design == 0 || k.want == k.Design || k.place == "" || k.state != "ready" && k.port == "" || k.sent == k.want:
 			continue
@@ -383,6 +385,15 @@ func (s *Service) catchUp(now time.Time) {
 					k.missed = !errors.Is(err, core.ErrInvalid) // else it heard it, and does not want it
 				}
 				s.mu.Unlock()
+			}
+		})
+	}
+	for _, place := range again {
+		s.begin(func() {
+			ctx, cancel := context.WithTimeout(s.ctx, answerFor)
+			defer cancel()
+			if p, err := s.real(place); err == nil && s.connected(p.Account) {
+				_ = s.Restart(ctx, place) // else it tells all when it is back
 			}
 		})
 	}
@@ -413,6 +424,7 @@ func (s *Service) trouble(place topic.Name, problem core.Sentence) {
 
 // save writes what kits told since the last time.
 func (s *Service) save(ctx context.Context) {
+	s.saveEnded(ctx)
 	s.mu.Lock()
 	var all []Known
 	for _, k := range s.kits {
@@ -473,6 +485,9 @@ func (s *Service) Kits() []core.RealKit {
 			r.Pins = slices.Clone(k.Pins)
 			r.Waiting = k.want != 0 && k.Design != 0 && k.want != k.Design
 			r.Doing, r.Done, r.Problem = k.doing, k.done, k.problem
+			if r.Problem.Format == "" && r.State != "ready" {
+				r.Problem = s.unfinished(k)
+			}
 			if r.Problem.Format == "" && r.State != "ready" {
 				r.Problem = s.lost(k)
 			}
@@ -659,6 +674,9 @@ func (s *Service) send(ctx context.Context, p core.Place, pinned []core.KitPin) 
 	if !ok {
 		return core.Fail(core.ErrConflict, "There is nothing to tell {kit}: it has no place in the plan, or no account.", "kit", p.Title())
 	}
+	if err := holds(want); err != nil {
+		return err
+	}
 	if err := s.change(ctx, p.Name, want.DesignChange()); err != nil {
 		return err
 	}
@@ -685,11 +703,7 @@ func (s *Service) changed(ctx context.Context, name topic.Name, change []byte) (
 		seq, _, err = t.Write(ctx, change)
 		return err
 	}, func(p core.Place) error {
-		asked := append([]byte("settings "), change...)
-		if len(asked) > mostAsked {
-			return core.Fail(core.ErrInvalid, "The topics of {kit} are too long to send them over the network. Shorten them in the plan, or set the kit up again.", "kit", p.Title())
-		}
-		said, err := s.do(ctx, p, asked)
+		said, err := s.do(ctx, p, append([]byte("settings "), change...))
 		if err != nil {
 			return err
 		}
@@ -752,6 +766,7 @@ func (s *Service) Forget(ctx context.Context, name topic.Name) error {
 	}
 	s.mu.Lock()
 	delete(s.kits, p.Account)
+	s.forgotten(p.Account)
 	for _, d := range s.desks {
 		if d.account == p.Account {
 			d.account, d.has = "", wire.Settings{}

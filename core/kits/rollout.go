@@ -177,6 +177,11 @@ func (s *Service) update(ctx context.Context, p core.Place, image core.KitImage)
 			}
 		case <-tick.C:
 			if s.runs(p.Account, image.Version, began) {
+				s.mu.Lock()
+				if k := s.kits[p.Account]; k != nil {
+					k.Home, k.moving.name = "", "" // a version that did not know a home has not kept it
+				}
+				s.mu.Unlock()
 				return nil
 			}
 		case <-silent.C:

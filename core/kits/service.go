@@ -23,12 +23,14 @@ import (
 const Client = "kits"
 
 const (
-	pollEvery  = 500 * time.Millisecond // that the ports are looked at
-	saveEvery  = 10 * time.Second       // that what kits told is written
-	maxSetups  = 64
-	maxWorking = 2 * time.Second  // of what must be finished when the program ends
-	endFor     = 10 * time.Second // that work with boards may take to end: a driver may hang
-	foundFor   = 5 * time.Second  // that what Config.Broker said is good
+	pollEvery = 500 * time.Millisecond // that the ports are looked at
+	// that it is asked why there is none: what that says of this PC changes seldom
+	adviseEvery = 5 * time.Second
+	saveEvery   = 10 * time.Second // that what kits told is written
+	maxSetups   = 64
+	maxWorking  = 2 * time.Second  // of what must be finished when the program ends
+	endFor      = 10 * time.Second // that work with boards may take to end: a driver may hang
+	foundFor    = 5 * time.Second  // that what Config.Broker said is good
 )
 
 // Lines is the serial ports of this PC; line.System is one.
@@ -122,6 +124,8 @@ type Service struct {
 	jobs     map[int64]*job           // guarded by mu
 	next     int64                    // guarded by mu; ID of the next setup
 	made     []Made                   // guarded by mu; the newest first
+	begun    map[string]Begun         // guarded by mu; setups that did not end, by MAC
+	ended    []string                 // guarded by mu; MACs that are to go from the store
 	kits     map[topic.ID]*kit        // guarded by mu; by account
 	names    map[topic.Name]topic.ID  // guarded by mu; account by the name of the kit
 	heard    map[topic.Name]time.Time // guarded by mu; of topics that a test waits for, zero until a message came
@@ -147,7 +151,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		cfg.Keys = Keyring()
 	}
 	s := &Service{cfg: cfg, ready: make(chan struct{}, 1), desks: map[string]*desk{}, jobs: map[int64]*job{}, kits: map[topic.ID]*kit{},
-		names: map[topic.Name]topic.ID{}, heard: map[topic.Name]time.Time{}, networks: map[string]sighting{}, next: 1}
+		names: map[topic.Name]topic.ID{}, heard: map[topic.Name]time.Time{}, networks: map[string]sighting{}, begun: map[string]Begun{}, next: 1}
 	known, err := cfg.Store.Kits(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("kits: %w", err)
@@ -161,6 +165,11 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if len(s.made) > 0 {
 		s.next = s.made[0].ID + 1
 	}
+	unfinished, err := cfg.Store.BegunKits(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("kits: %w", err)
+	}
+	s.restore(unfinished)
 	if s.known, err = cfg.Store.Networks(ctx); err != nil {
 		return nil, fmt.Errorf("kits: %w", err)
 	}

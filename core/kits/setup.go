@@ -18,6 +18,8 @@ const (
 	logMost  = 200         // lines of a setup
 	flashMin = 4 << 20     // bytes of flash that a kit needs: its settings are near the end
 	nowhere  = "localhost" // Broker.Host of a PC that is in no network
+	// How long in bytes is what is not known when it is looked whether all fits a board.
+	accountLong, secretLong, networkLong, pmkLong = 64, 32, 32, 64
 )
 
 // job is a setup. Service.mu guards what has no other word.
@@ -26,6 +28,7 @@ type job struct {
 	desk   *desk // nil while its board is unplugged
 	cancel context.CancelCauseFunc
 	pmk    string // of Order.Network; "" is none
+	keeps  bool   // the key is to be remembered once the kit has joined with it
 	// written is what the board was given, with key and secret; Name is "" where
 	// nothing was yet.
 	written wire.Settings
@@ -33,11 +36,14 @@ type job struct {
 	given   core.SetupOrder // as it was when that was written
 	// since is when the board began with what it has: what it published before is
 	// no proof.
-	since  time.Time
-	begun  bool // the flash began: it is worth a line in what was made
-	joined bool // the broker has seen it with what it has
-	closed bool
-	judged map[topic.ID]bool
+	since time.Time
+	begun bool // the flash began: it is worth a line in what was made
+	// restored means that it was begun by a program that did not end it; keyed that
+	// Order.Network asks for a key, which nobody kept then.
+	restored, keyed bool
+	joined          bool // the broker has seen it with what it has
+	closed          bool
+	judged          map[topic.ID]bool
 	// chip is in its boot loader; only the goroutine that runs the setup uses it.
 	chip *esp.Chip
 }
@@ -54,7 +60,7 @@ func (s *Service) Begin(ctx context.Context, port string) (id int64, err error) 
 	case d == nil:
 		err = core.Fail(core.ErrNotFound, "Nothing is plugged in at {port} any more. Choose another port.", "port", port)
 	case d.setup != 0:
-		err = core.Fail(core.ErrConflict, "A kit is being set up at {port} already.", "port", port)
+		err = core.Fail(core.ErrConflict, "A kit is being set up at {port} already. Go on with that, or close it.", "port", port)
 	case d.info.Problem.Format != "" && d.talk == nil:
 		err = &core.Problem{Sentence: d.info.Problem, Kind: core.ErrConflict}
 	case len(s.jobs) >= maxSetups:
@@ -127,8 +133,9 @@ func (s *Service) Order(ctx context.Context, id int64, o core.SetupOrder) error 
 	s.mu.Lock()
 	j, err := s.idle(id)
 	var setup core.Setup
+	keyed := false
 	if err == nil {
-		setup = j.Setup
+		setup, keyed = j.Setup, j.keyed && j.Order.Network == o.Network
 	}
 	seen := s.networks[o.Network]
 	known := slices.Contains(s.known, o.Network)
@@ -142,28 +149,26 @@ func (s *Service) Order(ctx context.Context, id int64, o core.SetupOrder) error 
 	if o.Cable { // nobody listens on a cable
 		o.Network, o.Key, o.TLS = "", "", false
 	}
-	pmk, err := s.check(ctx, setup, o, seen, known)
+	pmk, err := s.check(ctx, setup, o, seen, known || keyed)
+	if err == nil {
+		err = s.room(o, pmk)
+	}
 	if err != nil {
 		return err
 	}
-	remember := o.Remember && pmk != ""
-	network := o.Network
 	o.Key, o.Pins = "", slices.Clone(o.Pins)
 	s.mu.Lock()
 	if j, err = s.idle(id); err == nil {
 		err = s.alone(id, o.Kit) // somebody else may have been faster
 	}
 	if err == nil {
-		j.Order, j.pmk = o, pmk
+		j.Order, j.pmk, j.keeps, j.keyed = o, pmk, o.Remember && pmk != "", false
 	}
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	s.tell()
-	if remember {
-		return s.remember(ctx, network, pmk)
-	}
 	return nil
 }
 
@@ -230,7 +235,7 @@ func (s *Service) checkKit(o core.SetupOrder) error {
 		return core.Fail(core.ErrInvalid, "Choose which kit of the plan the board becomes.")
 	}
 	if _, err := topic.ParseName(string(o.Kit)); err != nil {
-		return core.Fail(core.ErrInvalid, "{name} is not the name of a kit. Choose a team, a room and a name of a-z, 0-9 and -.", "name", short(string(o.Kit)))
+		return core.Fail(core.ErrInvalid, "{name} is not the name of a kit. Choose a team, a room and a name of a-z, 0-9 and -.", "name", core.Readable(o.Kit, lineMost))
 	}
 	role := o.Role
 	if p := s.cfg.Design().Place(o.Kit); p != nil {
@@ -243,6 +248,24 @@ func (s *Service) checkKit(o core.SetupOrder) error {
 		return core.Fail(core.ErrInvalid, "There is no firmware for a kit that does anything. Choose another role for it in the plan.")
 	}
 	return nil
+}
+
+// room says why what the plan says about a kit does not fit a board. Of a kit that is
+// to be drawn that is only known later.
+func (s *Service) room(o core.SetupOrder, pmk string) error {
+	want, ok := s.should(o.Kit, nil)
+	if !ok {
+		return nil
+	}
+	want.Account, want.Secret = strings.Repeat("a", accountLong), strings.Repeat("s", secretLong)
+	if p := s.cfg.Design().Place(o.Kit); p != nil && p.Account != "" {
+		want.Account = string(p.Account)
+	}
+	if !o.Cable && o.Network == "" { // it is chosen later
+		o.Network, pmk = strings.Repeat("n", networkLong), strings.Repeat("0", pmkLong)
+	}
+	_, err := s.complete(want, o, pmk)
+	return err
 }
 
 func (s *Service) checkImage(j core.Setup, o core.SetupOrder) error {
@@ -281,7 +304,7 @@ func fits(i core.KitImage, c core.KitChip) error {
 // at once. A step that was done can be done again.
 func (s *Service) Start(ctx context.Context, id int64, from core.SetupStep) error {
 	if !slices.Contains(core.SetupSteps, from) {
-		return core.Fail(core.ErrInvalid, "There is no step {step}.", "step", short(string(from)))
+		return core.Fail(core.ErrInvalid, "There is no step {step}.", "step", core.Readable(from, lineMost))
 	}
 	s.mu.Lock()
 	defer s.tell()
@@ -372,7 +395,11 @@ func (s *Service) Close(id int64) error {
 	} else {
 		s.release(j)
 	}
+	b, store := s.left(j)
 	s.mu.Unlock()
+	if store {
+		s.keepLeft(b)
+	}
 	s.tell()
 	return nil
 }
@@ -414,7 +441,7 @@ func (j *job) note(text string) {
 	if len(j.Log) == logMost {
 		j.Log = append(j.Log[:0], j.Log[1:]...)
 	}
-	j.Log = append(j.Log, short(text))
+	j.Log = append(j.Log, core.Readable(text, lineMost))
 }
 
 // fail says why it did not work. The caller holds mu.

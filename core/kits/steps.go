@@ -217,7 +217,7 @@ func (r *run) read(ctx context.Context) error {
 		return err
 	}
 	r.is(c.Info(), "")
-	return nil
+	return fits(core.KitImage{Chip: "ESP8266"}, c.Info()) // no firmware of ours helps a board that is too small
 }
 
 // firmware is the name of what runs on a board.
@@ -234,6 +234,7 @@ func (r *run) is(c core.KitChip, firmware string) {
 			j.written, j.given, j.Networks, j.Tests, j.joined = wire.Settings{}, core.SetupOrder{}, nil, nil, false
 		}
 		j.Chip, j.Firmware = c, firmware
+		r.s.same(j)
 	})
 }
 
@@ -341,7 +342,11 @@ func (r *run) network(ctx context.Context, from core.SetupStep) error {
 	switch {
 	case errors.Is(err, wire.ErrJoin):
 		r.seen = manyTries // it has tried enough
-		if told := r.wrong(ctx, t, wire.Status{State: wire.StateWaits, Reason: r.reason()}, manyTries); told != nil {
+		why := r.reason()
+		if st, err := t.Status(ctx); err == nil && st.Reason != wire.ReasonNone { // it tells that it failed, and then why
+			why = st.Reason
+		}
+		if told := r.wrong(ctx, t, wire.Status{State: wire.StateWaits, Reason: why}, manyTries); told != nil {
 			return told
 		}
 		return r.unseen(ctx, t, manyTries)
@@ -433,10 +438,10 @@ func (s *Service) Look(ctx context.Context, id int64) error {
 // complete adds to what Prepare said how the kit reaches the program.
 func (s *Service) complete(p wire.Settings, o core.SetupOrder, pmk string) (wire.Settings, error) {
 	b := s.cfg.Broker()
-	p.BrokerHost, p.BrokerPort, p.Page = b.Host, b.Port, b.Page
+	p.BrokerHost, p.BrokerPort, p.Page, p.Home = b.Host, b.Port, b.Page, b.Home
 	p.Transport, p.SSID, p.Key = wire.WiFi, o.Network, pmk
 	if o.Cable {
-		p.Transport, p.Page = wire.Cable, "" // no update over the air
+		p.Transport, p.Page, p.Home = wire.Cable, "", "" // no update over the air
 	}
 	if o.TLS {
 		p.BrokerPort, p.TLSKey = b.TLSPort, b.TLSKey
@@ -480,6 +485,7 @@ func (r *run) prepare(ctx context.Context) (wire.Settings, func(context.Context)
 // the board has.
 func (r *run) flash(ctx context.Context) error {
 	now := r.now()
+	r.recall()
 	r.edit(func(j *job) { j.joined, j.written = false, wire.Settings{} })
 	if now.Order.Image == "" {
 		return r.give(ctx)
@@ -503,7 +509,10 @@ func (r *run) flash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.edit(func(j *job) { j.begun, j.Firmware = true, "" })
+	if err := r.begin(ctx, settings); err != nil {
+		return err
+	}
+	r.edit(func(j *job) { j.Firmware = "" })
 	if now.Order.EraseAll {
 		if err := c.EraseAll(ctx); err != nil && !errors.Is(err, esp.ErrUnverified) {
 			return err
@@ -541,7 +550,9 @@ func (r *run) give(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.edit(func(j *job) { j.begun = true })
+	if err := r.begin(ctx, settings); err != nil {
+		return err
+	}
 	r.say(core.Say("Giving the board its settings."))
 	seq, crc, err := t.Write(ctx, settings.Change())
 	if err != nil {
@@ -565,7 +576,9 @@ func (r *run) commit(ctx context.Context, commit func(context.Context) error, se
 		j.written, j.seq, j.given, j.since = settings, seq, j.Order, at
 		j.Tests, j.judged = nil, map[topic.ID]bool{}
 		r.s.became(j, at)
+		r.s.counts(j.Chip.MAC)
 	})
+	r.s.save(ctx) // at once: else a program that is killed takes it for unfinished
 	return nil
 }
 
@@ -612,6 +625,9 @@ func (r *run) settings(ctx context.Context) error {
 	if err := same(now.Chip.MAC, id.MAC); err != nil {
 		return err
 	}
+	if id.WiFi && !id.TLS && len(now.written.TLSKey) > 0 {
+		return core.Fail(core.ErrInvalid, "The firmware on this board does not speak TLS. Write another, or set the kit up without TLS.")
+	}
 	if id.Design != now.written.DesignCRC() || now.seq != 0 && id.Sequence != now.seq {
 		return core.Fail(core.ErrInvalid, "The board started with other settings than were written. Flash it again.")
 	}
@@ -647,6 +663,7 @@ func (r *run) join(ctx context.Context) error {
 	for {
 		if r.s.joined(topic.ID(now.written.Account), now.since) {
 			r.edit(func(j *job) { j.joined = true })
+			r.remember(ctx)
 			return nil
 		}
 		var st wire.Status
@@ -675,13 +692,24 @@ func (r *run) join(ctx context.Context) error {
 			continue
 		}
 		last = st
-		if st.Reason != wire.ReasonNone && st.State != wire.StateJoined {
+		if st.State != wire.StateNetwork && st.State != wire.StateBroker { // in these it tries again, and still tells why the last try failed
 			tries[st.Reason]++
-		}
-		if err := r.wrong(ctx, t, st, tries[st.Reason]); err != nil {
-			return err
+			if err := r.wrong(ctx, t, st, tries[st.Reason]); err != nil {
+				return err
+			}
 		}
 		r.edit(func(j *job) { j.Doing = onItsWay(st, now.written) })
+	}
+}
+
+// remember keeps the key that the kit has joined with, where that is wanted.
+func (r *run) remember(ctx context.Context) {
+	now := r.now()
+	if !now.keeps || now.written.SSID != now.Order.Network {
+		return
+	}
+	if err := r.s.remember(ctx, now.Order.Network, now.pmk); err != nil {
+		r.note(err.Error())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 type Store interface {
 	KitStore
 	MadeStore
+	BegunStore
 	NetworkStore
 	FirmwareStore
 }
@@ -28,6 +29,13 @@ type MadeStore interface {
 	// MadeKits returns at most limit, the newest first; those before that ID, where it is not 0.
 	MadeKits(ctx context.Context, before int64, limit int) ([]Made, error)
 	SaveMade(ctx context.Context, m Made) error // replaces the one with the ID
+}
+
+// BegunStore keeps which setups did not end.
+type BegunStore interface {
+	BegunKits(ctx context.Context) ([]Begun, error) // oldest first
+	SaveBegun(ctx context.Context, b Begun) error   // replaces the one with the MAC
+	RemoveBegun(ctx context.Context, mac string) error
 }
 
 // NetworkStore keeps the names of networks whose keys are remembered elsewhere.
@@ -69,6 +77,8 @@ type Known struct {
 	Host string
 	Port uint16
 	TLS  bool
+	Pin  string // of its TLS key in short; "" where that is not known
+	Home string // mDNS name by which it looks for this PC, "" where it has none
 }
 
 // Made is what became of a setup.
@@ -87,6 +97,20 @@ type Made struct {
 	Passed  bool
 	// Problem is why it did not, its values as text.
 	Problem core.Sentence
+}
+
+// Begun is a setup whose board may hold settings that count nowhere. It is kept before
+// the board is written, until its secret is that of the account.
+type Begun struct {
+	Chip    core.KitChip
+	Account topic.ID
+	Order   core.SetupOrder // without Key
+	Keyed   bool            // Order.Network asks for a key
+	Port    string          // that the board was at
+	// Firmware is what ran on it, where that stays.
+	Firmware string
+	At       time.Time
+	Left     bool // a person closed the setup
 }
 
 // Firmware is a file in Config.Folder, whose name is its SHA-256 and ".bin".

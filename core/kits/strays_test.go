@@ -117,12 +117,16 @@ func TestCalled(t *testing.T) {
 // TestMoved: a kit that was told another address than this PC has now is told the new
 // one where that can be, once; else a person is told.
 func TestMoved(t *testing.T) {
-	const kit, was, is = topic.Name("b/r/kit-1"), "192.168.1.20", "192.168.1.77"
+	const kit, was, is, home = topic.Name("b/r/kit-1"), "192.168.1.20", "192.168.1.77", "homeroom-1a2b3c.local"
 	at := func(hosts ...string) Broker {
 		return Broker{Host: hosts[0], Hosts: append(hosts, "localhost"), Port: 1883, TLSPort: 8883, Page: hosts[0] + ":8080"}
 	}
 	other := at(was)
 	other.Port = 1884
+	named := func(b Broker) Broker {
+		b.Home = home
+		return b
+	}
 	noTLS := at(is)
 	noTLS.TLSPort = 0
 	for _, c := range []struct {
@@ -142,6 +146,10 @@ func TestMoved(t *testing.T) {
 		{"over TLS", at(is), true, linkWiFi, "ready", 1, ""},
 		{"TLS that is switched off", noTLS, true, linkWiFi, "ready", 0, ""},
 		{"no network", at("localhost"), false, linkWiFi, "", 0, ""},
+		{"another, and it looks for the name", named(at(is)), false, linkWiFi, "", 0, "should be back within two minutes. If it does not come, plug it in here, or give the PC its old address 192.168.1.20."},
+		{"another, and it came by the name", named(at(is)), false, linkWiFi, "ready", 1, ""},
+		{"another port, which the name does not tell", named(other), false, linkWiFi, "", 0, "choose the port 1883 again"},
+		{"the same, named", named(at(was)), false, linkWiFi, "ready", 0, ""},
 		{"on the cable", at(is), false, linkCable, "", 0, ""},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -149,7 +157,7 @@ func TestMoved(t *testing.T) {
 				f := newFleet(t, noImages{}, kit)
 				f.s.cfg.Broker = func() Broker { return c.now }
 				k := f.s.kits["kit-1"]
-				k.told(wire.Settings{BrokerHost: was, BrokerPort: 1883})
+				k.told(wire.Settings{BrokerHost: was, BrokerPort: 1883, Home: c.now.Home})
 				if c.tls {
 					k.told(wire.Settings{BrokerHost: was, BrokerPort: 8883, TLSKey: []byte{1}})
 				}
@@ -171,7 +179,7 @@ func TestMoved(t *testing.T) {
 				if c.asked > 0 {
 					change, _ := bytes.CutPrefix(sent[0].Payload, []byte("settings "))
 					got, err := wire.Settings{Name: string(kit)}.Apply(change)
-					want := wire.Settings{Name: string(kit), BrokerHost: is, BrokerPort: 1883, Page: is + ":8080"}
+					want := wire.Settings{Name: string(kit), BrokerHost: is, BrokerPort: 1883, Page: is + ":8080", Home: c.now.Home}
 					if c.tls {
 						want.BrokerPort = 8883
 					}
@@ -225,6 +233,101 @@ func TestMovedBack(t *testing.T) {
 	})
 }
 
+// TestHome: a kit that does not know the name of this PC is told it when it comes, once,
+// and not at its work, on the bench or on the cable; one that goes back is not asked
+// again, and one with new firmware is.
+func TestHome(t *testing.T) {
+	const place, home = topic.Name("b/r/kit-1"), "homeroom-1a2b3c.local"
+	for _, c := range []struct {
+		what   string
+		change func(k *kit)
+		home   string // of this PC
+		answer string
+		before time.Duration // it comes
+		comes  int
+		asked  int
+		has    string
+	}{
+		{"it comes", nil, home, "settings ok 5 00000000", 0, 3, 1, home},
+		{"it comes, and is deaf", nil, home, "", 0, 3, 3, ""},
+		{"it does not want it", nil, home, "settings bad", 0, 1, 1, ""},
+		{"it has it", func(k *kit) { k.Home = home }, home, "settings ok 5 00000000", 0, 2, 0, home},
+		{"it has another", func(k *kit) { k.Home = "homeroom-000000.local" }, home, "settings ok 5 00000000", 0, 2, 1, home},
+		{"this PC has none", func(k *kit) { k.Home = home }, "", "settings ok 5 00000000", 0, 2, 0, home},
+		{"the PC got it while it worked", nil, home, "settings ok 5 00000000", time.Hour, 1, 0, ""},
+		{"on the cable", func(k *kit) { k.Link = linkCable }, home, "settings ok 5 00000000", 0, 2, 0, ""},
+		{"on the bench", func(k *kit) { k.port = "COM3" }, home, "settings ok 5 00000000", 0, 2, 0, ""},
+		{"in its update", func(k *kit) { k.doing = core.Say("It gets version {version}.") }, home, "settings ok 5 00000000", 0, 2, 0, ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, noImages{}, place)
+				began := time.Now()
+				f.s.cfg.Broker = func() Broker {
+					b := Broker{Host: "10.0.0.2", Hosts: []string{"10.0.0.2"}, Port: 1883}
+					if time.Since(began) >= c.before {
+						b.Home = c.home
+					}
+					return b
+				}
+				k := f.s.kits["kit-1"]
+				k.told(wire.Settings{BrokerHost: "10.0.0.2", BrokerPort: 1883})
+				if c.change != nil {
+					c.change(k)
+				}
+				f.mu.Lock()
+				f.react = func(core.Message) {
+					if c.answer != "" {
+						f.tell(place+"/$told", c.answer)
+					}
+				}
+				f.mu.Unlock()
+				f.run(t)
+				for range c.comes {
+					f.tell(place+"/$state", "ready")
+					time.Sleep(2*time.Minute + c.before)
+					f.tell(place+"/$state", "lost")
+				}
+				f.mu.Lock()
+				sent := f.sent
+				f.mu.Unlock()
+				if len(sent) != c.asked {
+					t.Fatalf("it was asked %q", f.asked())
+				}
+				if c.asked > 0 {
+					change, _ := bytes.CutPrefix(sent[0].Payload, []byte("settings "))
+					got, err := wire.Settings{Name: string(place), BrokerHost: "10.0.0.2"}.Apply(change)
+					if want := (wire.Settings{Name: string(place), BrokerHost: "10.0.0.2", Home: home}); err != nil || got.CRC() != want.CRC() {
+						t.Errorf("%v: it was told %v", err, got)
+					}
+				}
+				f.s.mu.Lock()
+				defer f.s.mu.Unlock()
+				if k.Home != c.has {
+					t.Errorf("it looks for %q; want %q", k.Home, c.has)
+				}
+			})
+		})
+	}
+}
+
+// TestSetupHome: what is set up for the Wi-Fi knows the name of this PC; on the cable
+// there is no use for it.
+func TestSetupHome(t *testing.T) {
+	const home = "homeroom-1a2b3c.local"
+	f := newFleet(t, noImages{}, "b/r/kit-1")
+	f.s.cfg.Broker = func() Broker { return Broker{Host: "10.0.0.2", Port: 1883, Page: "10.0.0.2:8080", Home: home} }
+	p := wire.Settings{Name: "b/r/kit-1", Role: core.ButtonKit, Account: "kit-1", Secret: "secret"}
+	for _, c := range []struct {
+		order core.SetupOrder
+		want  string
+	}{{core.SetupOrder{Network: "class"}, home}, {core.SetupOrder{Cable: true}, ""}} {
+		if got, err := f.s.complete(p, c.order, ""); err != nil || got.Home != c.want {
+			t.Errorf("%+v: it looks for %q, %v; want %q", c.order, got.Home, err, c.want)
+		}
+	}
+}
+
 // TestKeyringLate: a keyring that waits for a person holds nobody up for long, and is
 // asked again once it answered.
 func TestKeyringLate(t *testing.T) {
@@ -274,10 +377,22 @@ func TestLongDesign(t *testing.T) {
 		w.Ports = append(w.Ports, wire.Port{Slot: fmt.Sprint("part-", i), Topic: strings.Repeat("t", wire.MaxTopic), Yes: strings.Repeat("y", wire.MaxWord), No: strings.Repeat("n", wire.MaxWord)})
 	}
 	f.want["b/r/kit-1"] = w
-	if err := f.s.Send(t.Context(), "b/r/kit-1"); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "too long to send") {
+	f.react = func(m core.Message) {
+		if len(m.Payload) > wire.MaxSettings {
+			t.Errorf("it is sent %d bytes", len(m.Payload))
+		}
+		f.tell("b/r/kit-1/$told", "settings ok 4")
+	}
+	if err := f.s.Send(t.Context(), "b/r/kit-1"); err != nil {
+		t.Errorf("the longest design that a board has room for: %v", err)
+	}
+	before := len(f.asked())
+	w.Ports = append(w.Ports, w.Ports[0])
+	f.want["b/r/kit-1"] = w
+	if err := f.s.Send(t.Context(), "b/r/kit-1"); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "room for 8") {
 		t.Errorf("it says %v", err)
 	}
-	if got := f.asked(); got != nil {
+	if got := f.asked(); len(got) != before || before != 1 {
 		t.Errorf("it was asked %q", got)
 	}
 }

@@ -89,9 +89,13 @@ func (t *trial) test() core.KitTest {
 // test tries what the kit has on its board, together with a person.
 func (r *run) test(ctx context.Context) error {
 	now := r.now()
-	t, _, err := r.hello(ctx, startFor)
+	t, id, err := r.hello(ctx, startFor)
 	if err != nil {
 		return notStarted(err)
+	}
+	if on := time.Now().Add(-id.Uptime - time.Second); on.After(now.since) { // the broker may not have noticed that it was without power
+		r.edit(func(j *job) { j.since = on })
+		now = r.now()
 	}
 	if now.joined && !r.s.joined(topic.ID(now.written.Account), now.since) { // it started anew, and what it says now is lost
 		if err := r.join(ctx); err != nil {

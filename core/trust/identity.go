@@ -151,13 +151,8 @@ func (id *identity) permitsName(name string) bool {
 // displayName is what a list of authorities shows; at most 64 bytes, as X.509
 // has it.
 func displayName(host string) string {
-	host = strings.ToValidUTF8(host, "")
-	const most = 64 - len("Homeroom of ")
-	if len(host) > most {
-		host = strings.ToValidUTF8(host[:most], "") // a character may be cut in two
-	}
 	if host == "" {
 		return "Homeroom"
 	}
-	return "Homeroom of " + host
+	return core.Readable("Homeroom of "+host, 64)
 }

@@ -150,6 +150,14 @@ func (a *Authority) Fingerprint() string {
 	return strings.Join(groups, " ")
 }
 
+// Name is by what this installation is found in a local network: "homeroom-", six
+// hexadecimal digits of the hash of Pin and ".local". It stays when the PC gets another
+// address or another name.
+func (a *Authority) Name() string {
+	sum := sha256.Sum256(a.pub)
+	return fmt.Sprintf("homeroom-%x.local", sum[:3])
+}
+
 // PublicKey is the certificate's public key as PEM, for clients that pin the
 // key itself, such as BearSSL on an ESP8266.
 func (a *Authority) PublicKey() []byte {
@@ -222,6 +230,7 @@ func (a *Authority) template(now time.Time, addrs []netip.Addr) *x509.Certificat
 		names = append(names, host, label, label+".local")
 		t.Subject.CommonName = label
 	}
+	names = append(names, a.Name())
 	for _, n := range names {
 		if a.id.permitsName(n) && !slices.Contains(t.DNSNames, n) {
 			t.DNSNames = append(t.DNSNames, n)

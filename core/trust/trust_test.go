@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -409,6 +410,10 @@ func TestNamesOfMachines(t *testing.T) {
 	} {
 		m := &machine{now: class}
 		a := open(t, m.config(&store{}, host))
+		if !regexp.MustCompile(`^homeroom-[0-9a-f]{6}\.local$`).MatchString(a.Name()) {
+			t.Errorf("%q: the installation is called %q", host, a.Name())
+		}
+		want += " " + a.Name()
 		if got := strings.Join(a.served.Load().Leaf.DNSNames, " "); got != want {
 			t.Errorf("%q: %q, want %q", host, got, want)
 		}
@@ -421,9 +426,15 @@ func TestNamesOfMachines(t *testing.T) {
 	}
 	// The machine was renamed: the old authority does not speak for the new name, and serves.
 	s, m := &store{}, &machine{now: class}
-	open(t, m.config(s, "old"))
+	old := open(t, m.config(s, "old"))
 	a := open(t, m.config(s, "new"))
 	addr := server(t, a)
+	if a.Name() != old.Name() || a.Name() == open(t, m.config(&store{}, "new")).Name() {
+		t.Errorf("%s became %s by the name of its machine", old.Name(), a.Name())
+	}
+	if _, err := connect(addr, a.Name(), a.CA(), class, nil); err != nil {
+		t.Error(err)
+	}
 	if _, err := connect(addr, "new", a.CA(), class, nil); err == nil {
 		t.Error("it speaks for a name that its authority must not")
 	}

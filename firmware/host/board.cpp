@@ -49,8 +49,11 @@ void pins() {
 void joins() {
   KitReason why;
   using L = Hal::Link;
-  CHECK(board.netState(&why) == L::off);
+  CHECK(board.netState(&why) == L::off && world.host == "homeroom-5ccf7f010203");
+  // What the chip had stored itself does not count.
+  world.status = WL_CONNECTED;
   board.netJoin("School", "");
+  CHECK(board.netState(&why) == L::opening && why == KitReason::noNetwork);
   CHECK(world.ssid == "School" && world.key == "(open)");
   board.netJoin("School", "secret88");
   CHECK(world.key == "secret88" && board.netState(&why) == L::opening && why == KitReason::noNetwork);
@@ -63,7 +66,14 @@ void joins() {
   CHECK(board.netState(&why) == L::open && why == KitReason::none && board.netSignal() == -61);
   board.netAddress(address, sizeof address);
   CHECK(strcmp(address, "192.168.1.31") == 0);
+  // From one network to another.
+  board.netJoin("Other", "secret88");
+  CHECK(world.ssid == "Other" && board.netState(&why) == L::opening && why == KitReason::noNetwork);
+  world.associated();
+  world.status = WL_CONNECTED;
+  CHECK(board.netState(&why) == L::open);
   world.left(WIFI_DISCONNECT_REASON_BEACON_TIMEOUT);
+  world.status = WL_CONNECTED;  // the chip learns it late
   CHECK(board.netState(&why) == L::failed && why == KitReason::lost);
   CHECK(board.netState(&why) == L::failed && why == KitReason::lost);
   const struct {

@@ -20,10 +20,13 @@
 #include "../kit/src/core/improv.h"
 #include "../kit/src/core/mqtt.h"
 #include "../kit/src/core/settings.h"
+#include "mdns.h"
 
 namespace {
 
 using Bytes = std::vector<uint8_t>;
+
+constexpr uint8_t kKinds = 8;  // of inputs
 
 void (*confession)();  // prints the input, where there is no libFuzzer to do it
 
@@ -121,9 +124,13 @@ void fuzzChange(In in) {
   Bytes before = encoded(from);
   if (changeSettings(from, change.data(), change.size(), &to)) {
     stable(to);
-    // Once more it changes nothing.
+    // Once more it changes nothing, but where it adds parts.
     Settings again;
-    MUST(changeSettings(to, change.data(), change.size(), &again) && encoded(again) == encoded(to));
+    bool adds = false;
+    for (size_t at = 0; at + 2 < change.size(); at += 2u + change[at + 1])
+      adds = adds || (change[at] == kTagPart && change[at + 1] > 0 && (change[at + 2] & PartSettings::kAdded) != 0);
+    bool holds = changeSettings(to, change.data(), change.size(), &again);
+    MUST(adds ? !holds || again.part_count > to.part_count : holds && encoded(again) == encoded(to));
   }
   MUST(encoded(from) == before);
 }
@@ -379,6 +386,25 @@ void fuzzMqtt(In in) {
   MUST(!client->open());
 }
 
+// fuzzMdns gives an answer to a question that has its id, as who guesses it would.
+void fuzzMdns(In in) {
+  Bytes name = in.some(in.u8()), packet = in.rest();
+  uint16_t id = packet.size() < 2 ? static_cast<uint16_t>(0) : static_cast<uint16_t>(packet[0] << 8 | packet[1]);
+  std::string text(name.begin(), name.end()), question = mdnsQuestion(id, text);
+  if (question.empty()) return;
+  size_t first = std::min(text.find('.'), text.size());
+  MUST(question.size() == 12 + text.size() + 2 + 4 && question.compare(13, first, text, 0, first) == 0);
+  uint8_t address[4] = {};
+  if (!mdnsAnswer(packet.data(), packet.size(), question, address)) return;
+  // It has the question and a record of that address.
+  MUST(packet.size() >= question.size() + 15 && std::memcmp(packet.data() + 12, question.data() + 12, question.size() - 12) == 0);
+  MUST(address[0] != 0 && address[0] < 224 && std::search(packet.begin(), packet.end(), address, address + 4) != packet.end());
+  // The same of another name, or with another id, is none.
+  MUST(!mdnsAnswer(packet.data(), packet.size(), mdnsQuestion(static_cast<uint16_t>(id + 1), text), address));
+  question[13] = static_cast<char>(question[13] ^ 1);
+  MUST(!mdnsAnswer(packet.data(), packet.size(), question, address));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -386,13 +412,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   In in = {data + 1, size - 1};
-  switch (data[0] % 7) {
+  switch (data[0] % kKinds) {
     case 0: fuzzSettings(in); break;
     case 1: fuzzChange(in); break;
     case 2: fuzzSlots(in); break;
     case 3: fuzzStream(in); break;
     case 4: fuzzImprov(in); break;
     case 5: fuzzConsole(in); break;
+    case 7: fuzzMdns(in); break;
     default: fuzzMqtt(in); break;
   }
   return 0;
@@ -448,6 +475,26 @@ void mqttSeeds(std::vector<Bytes> *to) {
   for (const Bytes &b : {publish, acked, huge, Bytes{0x90, 3, 0, 1, 1}, Bytes{0x40, 2, 0, 1}, Bytes{0xd0, 0}, Bytes{0x20, 2, 0, 5}}) to->push_back(b);
 }
 
+// mdnsSeeds are answers to a question for pc.local: the record's name whole, and as
+// pointers to the question and to each other.
+void mdnsSeeds(std::vector<Bytes> *to) {
+  std::string question = mdnsQuestion(0x1234, "pc.local");
+  question[2] = static_cast<char>(0x84);
+  const std::string address("\0\1\0\1\0\0\0\x0a\0\4\xc0\xa8\1\7", 14), text("\0\x10\0\1\0\0\0\x0a\0\2\1x", 12);
+  const std::string whole = std::string("\2PC\5LOCAL", 9) + std::string(1, '\0'), pointer("\xc0\x0c", 2), half("\2pc\xc0\x0f", 5);
+  const struct {
+    char count;
+    std::string records;
+  } all[] = {{1, whole + address}, {1, pointer + address}, {1, half + address}, {2, pointer + text + pointer + address}, {2, whole + text + std::string("\xc0\x1a", 2) + address}};
+  for (auto &a : all) {
+    std::string packet = question + a.records;
+    packet[7] = a.count;
+    uint8_t found[4];
+    MUST(mdnsAnswer(reinterpret_cast<const uint8_t *>(packet.data()), packet.size(), mdnsQuestion(0x1234, "pc.local"), found) && found[3] == 7);
+    to->emplace_back(packet.begin(), packet.end());
+  }
+}
+
 // mend makes checksums right, or nothing would get beyond them.
 void mend(Bytes *b, Random *r) {
   if (b->size() < 16) return;
@@ -493,9 +540,9 @@ void change(Bytes *b, const std::vector<Bytes> &from, Random *r) {
 }
 
 // input makes the next one.
-Bytes input(const std::vector<Bytes> &from, const std::vector<Bytes> &broker, Random *r) {
+Bytes input(const std::vector<Bytes> &from, const std::vector<Bytes> &broker, const std::vector<Bytes> &names, Random *r) {
   Bytes b, out;
-  uint8_t kind = static_cast<uint8_t>(r->below(7));
+  uint8_t kind = static_cast<uint8_t>(r->below(kKinds));
   auto pick = [&] { return from[r->below(from.size())]; };
   out.push_back(kind);
   if (kind == 6) {  // what a client is told, between what the broker says
@@ -509,6 +556,13 @@ Bytes input(const std::vector<Bytes> &from, const std::vector<Bytes> &broker, Ra
       uint8_t op = out[out.size() - 2] % 10;
       if ((op >= 1 && op <= 3) || op == 5) out.insert(out.end(), some.begin(), some.end());
     }
+  } else if (kind == 7) {
+    b = names[r->below(names.size())];
+    if (r->below(4)) change(&b, names, r);
+    const std::string name = r->below(8) ? "pc.local" : std::string(b.begin(), b.begin() + static_cast<long>(r->below(b.size() + 1)));
+    out.push_back(static_cast<uint8_t>(name.size()));
+    out.insert(out.end(), name.begin(), name.end());
+    out.insert(out.end(), b.begin(), b.end());
   } else {
     b = pick();
     if (kind <= 3 && r->below(2)) {
@@ -551,13 +605,14 @@ int main(int argc, char **argv) {
   now_seed = std::strtoull(argv[2], nullptr, 10);
   __sanitizer_set_death_callback(confess);
   confession = confess;
-  std::vector<Bytes> from, broker;
+  std::vector<Bytes> from, broker, names;
   for (int i = 3; i < argc; i++) seeds(argv[i], &from);
   for (const char *line : {"join \"Lab\" \"12345678\"", "locate 10", "help", "networks", "join \"a\\\"b\" \"c\\\\\"\n"}) from.emplace_back(line, line + std::strlen(line));
   mqttSeeds(&broker);
+  mdnsSeeds(&names);
   // Each as it is for each parser, then changed.
   for (const Bytes &b : from) {
-    for (uint8_t kind = 0; kind < 7; kind++) {
+    for (uint8_t kind = 0; kind < kKinds; kind++) {
       now_running = {kind, 0};
       if (kind == 1 || kind == 2) now_running.push_back(0);
       now_running.insert(now_running.end(), b.begin(), b.end());
@@ -566,7 +621,7 @@ int main(int argc, char **argv) {
   }
   Random random = {now_seed};
   for (now_number = 1; now_number <= count; now_number++) {
-    now_running = input(from, broker, &random);
+    now_running = input(from, broker, names, &random);
     now_running.shrink_to_fit();
     LLVMFuzzerTestOneInput(now_running.data(), now_running.size());
   }

@@ -1,5 +1,6 @@
 #include "hal_host.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -19,6 +20,8 @@
 namespace {
 
 constexpr uint32_t kConnectFor = 3000;  // ms
+constexpr uint32_t kTlsFor = 15000;     // ms, as on the board
+constexpr int kNameFor = 1500;          // ms
 constexpr uint32_t kJoinTakes = 50;     // ms, as does a look round
 
 int64_t clockNow() {
@@ -30,6 +33,42 @@ int64_t clockNow() {
 void unblock(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 }  // namespace
+
+// Secure is what TLS adds to a connection.
+struct HostHal::Secure {
+#ifdef KIT_TLS
+  TlsEngine engine;
+  Secure(const TlsKey &key, size_t receive) : engine(key, receive, kTlsSend) {}
+
+  // move carries records between the engine and the network as far as that does not
+  // wait. No means that nothing will come any more.
+  bool move(int fd) {
+    for (size_t n = 0;;) {
+      ssize_t done = -1;
+      errno = EAGAIN;
+      if (uint8_t *from = br_ssl_engine_sendrec_buf(engine.engine(), &n)) {
+        done = ::send(fd, from, n, 0);
+        if (done > 0) {
+          br_ssl_engine_sendrec_ack(engine.engine(), static_cast<size_t>(done));
+          continue;
+        }
+        if (errno != EAGAIN && errno != EINTR) return false;
+      }
+      if (uint8_t *to = br_ssl_engine_recvrec_buf(engine.engine(), &n)) {
+        done = recv(fd, to, n, 0);
+        if (done > 0) {
+          br_ssl_engine_recvrec_ack(engine.engine(), static_cast<size_t>(done));
+          continue;
+        }
+        if (done == 0 || (errno != EAGAIN && errno != EINTR)) return false;
+      }
+      return !engine.is(BR_SSL_CLOSED);
+    }
+  }
+#endif
+};
+
+HostHal::HostHal(const Options &options) : options_(options) {}
 
 HostHal::~HostHal() {
   for (Socket &s : sockets_)
@@ -91,7 +130,7 @@ bool HostHal::wait(int ms) {
   if (options_.control_in >= 0) fds[n++] = {options_.control_in, POLLIN, 0};
   nfds_t own = n;
   for (const Socket &s : sockets_)
-    if (s.fd >= 0 && s.state == Link::open) fds[n++] = {s.fd, POLLIN, 0};
+    if (s.fd >= 0 && (s.state == Link::open || s.secure)) fds[n++] = {s.fd, POLLIN, 0};
   poll(fds, n, ms);
   for (nfds_t i = 0; i < own; i++)
     if ((fds[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 && (fds[i].revents & POLLIN) == 0) return false;
@@ -186,7 +225,9 @@ void HostHal::setPin(uint8_t gpio, bool high) {
   e.gpio = gpio;
   e.high = high;
   e.at = now();
-  if (watched_[gpio]) edges_.push_back(e);
+  if (!watched_[gpio]) return;
+  if (interrupt != nullptr) interrupt(gpio);
+  else edges_.push_back(e);
 }
 
 bool HostHal::flashRead(uint32_t at, uint8_t *to, size_t length) {
@@ -272,6 +313,10 @@ Hal::Link HostHal::netState(KitReason *why) {
     net_why_ = KitReason::lost;
   }
   if (net_ == Link::opening && now() - net_since_ >= kJoinTakes) {
+    if (deaf_ > 0) {
+      deaf_--;
+      a = nullptr;
+    }
     bool right = a != nullptr && (a->key == key_ || (!a->key.empty() && key_.size() == 64 && wifiKey(a->key, a->name) == key_));
     net_ = right ? Link::open : Link::failed;
     net_why_ = a == nullptr ? KitReason::noNetwork : right ? KitReason::none : KitReason::wrongKey;
@@ -314,16 +359,40 @@ bool HostHal::scanNext(Network *n) {
   return true;
 }
 
-bool HostHal::tcpOpen(Line line, const char *host, uint16_t port, const uint8_t *, size_t length) {
+// secure makes a connection that is to be opened one of TLS.
+bool HostHal::secure(Line line, const uint8_t *key, size_t length) {
+#ifdef KIT_TLS
+  TlsKey k;
+  if (line == broker && k.read(key, length)) {
+    sockets_[line].secure = std::make_unique<Secure>(k, options_.receive);
+    return true;
+  }
+#else
+  static_cast<void>(line), static_cast<void>(key), static_cast<void>(length);
+#endif
+  return false;
+}
+
+bool HostHal::tcpOpen(Line line, const char *host, uint16_t port, const uint8_t *key, size_t length) {
   tcpClose(line);
   Socket &s = sockets_[line];
   s.state = Link::failed;
-  s.why = length > 0 ? KitReason::tls : KitReason::noBroker;
-  if (length > 0 || net_ != Link::open) return false;
+  s.why = KitReason::tls;
+  if (length > 0 && !secure(line, key, length)) return false;
+  s.why = KitReason::noBroker;
+  if (net_ != Link::open) return false;
   addrinfo hints = {}, *found = nullptr;
   hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
-  if (getaddrinfo(host, std::to_string(port).c_str(), &hints, &found) != 0) return false;
+  // As on the board, a name in .local is asked for by mDNS, whatever this PC does.
+  std::string name = host;
+  uint8_t a[4];
+  if (name.size() > 6 && name.compare(name.size() - 6, 6, ".local") == 0) {
+    if (!mdnsAsk(options_.mdns, name, static_cast<uint16_t>(random()), kNameFor, a)) return false;
+    char text[INET_ADDRSTRLEN];
+    name = inet_ntop(AF_INET, a, text, sizeof text);
+  }
+  if (getaddrinfo(name.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return false;
   s.fd = socket(found->ai_family, found->ai_socktype, found->ai_protocol);
   bool begun = false;
   if (s.fd >= 0) {
@@ -352,7 +421,9 @@ Hal::Link HostHal::tcpState(Line line, KitReason *why) {
     socklen_t size = sizeof error;
     bool ready = poll(&p, 1, 0) > 0;
     if (ready) getsockopt(s.fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (ready && error == 0) {
+    if (s.greeted || (ready && error == 0 && s.secure)) {
+      greet(s);
+    } else if (ready && error == 0) {
       s.state = Link::open;
       s.why = KitReason::none;
     } else if (ready || now() - s.since >= kConnectFor) {
@@ -364,9 +435,38 @@ Hal::Link HostHal::tcpState(Line line, KitReason *why) {
   return s.state;
 }
 
+// greet goes on with the handshake of TLS.
+void HostHal::greet(Socket &s) {
+#ifdef KIT_TLS
+  if (!s.greeted) s.since = now();
+  s.greeted = true;
+  bool going = s.secure->move(s.fd);
+  if (s.secure->engine.is(BR_SSL_SENDAPP)) {
+    s.state = Link::open;
+    s.why = KitReason::none;
+  } else if (!going || now() - s.since >= kTlsFor) {
+    s.state = Link::failed;
+    s.why = s.secure->engine.error() != 0 ? KitReason::tls : KitReason::noBroker;
+  }
+#else
+  s.state = Link::failed;
+#endif
+}
+
 size_t HostHal::tcpRead(Line line, uint8_t *to, size_t size) {
   Socket &s = sockets_[line];
   if (s.state != Link::open) return 0;
+#ifdef KIT_TLS
+  if (s.secure) {
+    bool going = s.secure->move(s.fd);
+    size_t n = s.secure->engine.take(to, size);
+    if (n == 0 && !going) {
+      s.state = Link::failed;
+      s.why = KitReason::lost;
+    }
+    return n;
+  }
+#endif
   ssize_t n = recv(s.fd, to, size, 0);
   if (n > 0) return static_cast<size_t>(n);
   if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -379,6 +479,13 @@ size_t HostHal::tcpRead(Line line, uint8_t *to, size_t size) {
 size_t HostHal::tcpWrite(Line line, const uint8_t *bytes, size_t length) {
   Socket &s = sockets_[line];
   if (s.state != Link::open) return 0;
+#ifdef KIT_TLS
+  if (s.secure) {
+    size_t n = s.secure->engine.put(bytes, length);
+    s.secure->move(s.fd);  // that it ended, a read tells
+    return n;
+  }
+#endif
   ssize_t n = send(s.fd, bytes, length, 0);
   return n > 0 ? static_cast<size_t>(n) : 0;
 }

@@ -1,11 +1,14 @@
 // A kit's board on a PC: flash in a file, serial port on two descriptors, Wi-Fi
-// that is only told of, and real TCP. It has no TLS.
+// that is only told of, and real TCP; with -DKIT_TLS also TLS, see tls.h.
 #pragma once
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "../kit/src/core/hal.h"
+#include "mdns.h"
+#include "tls.h"
 
 // Air is a simulated Wi-Fi network.
 struct Air {
@@ -21,10 +24,12 @@ class HostHal final : public Hal {
     uint8_t mac[6] = {0x5c, 0xcf, 0x7f, 0x01, 0x02, 0x03};
     uint64_t seed = 0;
     int serial_in = 0, serial_out = 1, control_in = -1, control_out = -1;
+    sockaddr_in mdns = mdnsGroup();  // who is asked for a name in .local
     long cut = -1;  // the power goes when so many more bytes are written to the flash
+    size_t receive = kTlsReceive;  // bytes of TLS that it can take at once, as setBufferSizes has it
   };
 
-  explicit HostHal(const Options &options) : options_(options) {}
+  explicit HostHal(const Options &options);
   ~HostHal();
   HostHal(const HostHal &) = delete;
   HostHal &operator=(const HostHal &) = delete;
@@ -41,11 +46,17 @@ class HostHal final : public Hal {
   // say writes a line to the control.
   void say(const std::string &line);
   bool restarting() const { return restarting_; }
+  const sockaddr_in &mdns() const { return options_.mdns; }
 
   void setPin(uint8_t gpio, bool high);
+  // interrupt, where there is one, is called at each change of a watched pin instead of
+  // keeping it for edge.
+  void (*interrupt)(uint8_t gpio) = nullptr;
   void setAnalog(uint16_t value) { analog_ = value; }
   void addNetwork(const Air &air);
   void dropNetworks();
+  // deafen makes the next tries to join a network hear none.
+  void deafen(int tries) { deaf_ = tries; }
 
   uint32_t now() override;
   uint32_t random() override;
@@ -61,7 +72,7 @@ class HostHal final : public Hal {
   bool flashRead(uint32_t at, uint8_t *to, size_t length) override;
   bool flashErase(uint32_t sector) override;
   bool flashWrite(uint32_t at, const uint8_t *bytes, size_t length) override;
-  uint8_t abilities() override { return wired() ? 0 : kWifi | kUpdate; }
+  uint8_t abilities() override { return wired() ? 0 : kTlsBuilt ? kWifi | kTls | kUpdate : kWifi | kUpdate; }
   const char *variant() override { return variant_.c_str(); }
   const char *version() override { return version_.c_str(); }
   void mac(uint8_t to[6]) override;
@@ -90,13 +101,18 @@ class HostHal final : public Hal {
   static constexpr uint32_t kFlash = 4 << 20, kSector = 4096;
   static constexpr uint32_t kImageMost = 0xF8000;  // bytes, as in the 4 MiB layout
 
+  struct Secure;
   struct Socket {
     int fd = -1;
+    std::unique_ptr<Secure> secure;  // what TLS adds, or null
     Link state = Link::off;
     KitReason why = KitReason::none;
     uint32_t since = 0;
+    bool greeted = false;  // the connection stands, and TLS is under way
   };
 
+  bool secure(Line line, const uint8_t *key, size_t length);
+  void greet(Socket &s);
   bool wired() const { return variant_ == "wired"; }
   void readImage();
   const Air *heard() const;
@@ -118,6 +134,7 @@ class HostHal final : public Hal {
   Link net_ = Link::off;
   KitReason net_why_ = KitReason::none;
   uint32_t net_since_ = 0, scan_since_ = 0;
+  int deaf_ = 0;  // tries to join that will hear no network
   bool scanning_ = false;
   size_t scan_next_ = 0;
 

@@ -2,11 +2,17 @@
 // Its serial port is the standard input and output, or a terminal.
 //
 //   host --flash FILE [--serial PATH] [--control PATH | --control fd:IN,OUT]
-//        [--mac 5c:cf:7f:01:02:03] [--variant host|wifi|wired] [--seed N] [--trial MS] [--cut N]
+//        [--mac 5c:cf:7f:01:02:03] [--variant host|wifi|wired] [--seed N] [--trial MS] [--cut N] [--receive N]
+//        [--mdns ADDRESS:PORT]
 //
 // Without --variant it is what the image on the flash says, or host. --trial is how
 // long new settings may take to reach the broker. With --cut the power goes when N
-// more bytes have been written to the flash; it then ends with 3.
+// more bytes have been written to the flash; it then ends with 3. --receive is how many
+// bytes of TLS it can take at once, 1024 as the board. --mdns is who is asked for a name in
+// .local, instead of all on this network.
+//
+// With -DKIT_ARDUINO it is the firmware of the board as it is, hal_esp8266.cpp included, on
+// the core of arduino/pc.cpp.
 //
 // Its hardware is on the control, a Unix socket that it connects to or two
 // descriptors, a line each. It takes:
@@ -35,6 +41,9 @@
 #include <memory>
 
 #include "../kit/src/core/app.h"
+#ifdef KIT_ARDUINO
+#include "arduino/pc.h"
+#endif
 #include "hal_host.h"
 
 namespace {
@@ -103,6 +112,10 @@ bool obey(const std::string &line, HostHal &hal, const App &app) {
     hal.dropNetworks();
     return true;
   }
+  if (w[0] == "deaf" && w.size() == 2 && number(w[1], 0, 100, &n)) {
+    hal.deafen(static_cast<int>(n));
+    return true;
+  }
   long channel = 0, security = 0, signal = 0;
   if (w[0] == "network" && w.size() == 6 && w[1].size() <= 32 && number(w[3], 1, 14, &channel) && number(w[4], 0, 6, &security) &&
       number(w[5], -120, 0, &signal)) {
@@ -147,7 +160,7 @@ bool openControl(const std::string &path, HostHal::Options *o) {
 int main(int argc, char **argv) {
   HostHal::Options o;
   std::string control;
-  long trial = App::kTrial, seed = 0;
+  long trial = App::kTrial, seed = 0, receive = 0;
   for (int i = 1; i < argc; i += 2) {
     std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
     bool good = i + 1 < argc;
@@ -157,7 +170,9 @@ int main(int argc, char **argv) {
     else if (name == "--variant") good = value == "host" || value == "wifi" || value == "wired", o.variant = value;
     else if (name == "--seed") good = number(value, 0, INT32_MAX, &seed);
     else if (name == "--trial") good = number(value, 1, INT32_MAX, &trial);
+    else if (name == "--mdns") good = mdnsPlace(value, &o.mdns);
     else if (name == "--cut") good = number(value, 0, INT32_MAX, &o.cut);
+    else if (name == "--receive") good = number(value, 512, 16384, &receive), o.receive = static_cast<size_t>(receive);
     else if (name == "--mac") {
       unsigned m[6];
       char end;
@@ -175,16 +190,34 @@ int main(int argc, char **argv) {
   if (std::string why = hal.open(); !why.empty()) return wrong(why);
   for (;;) {
     hal.boot();
-    auto app = std::make_unique<App>(hal, static_cast<uint32_t>(trial));
-    app->begin();
-    while (!hal.restarting()) {
-      if (!hal.wait(2)) return 0;
+#ifdef KIT_ARDUINO
+    Hal &board = esp8266On(&hal);
+#else
+    HostHal &board = hal;
+#endif
+    App app(board, static_cast<uint32_t>(trial));
+    // live is a moment of the world around it; no is its end.
+    auto live = [&](int ms) {
+      if (!hal.wait(ms)) return false;
       std::string line;
       while (hal.command(&line)) {
-        if (line == "quit") return 0;
-        if (!obey(line, hal, *app)) hal.say("wrong " + line);
+        if (line == "quit") return false;
+        if (!obey(line, hal, app)) hal.say("wrong " + line);
       }
-      app->tick();
+#ifdef KIT_ARDUINO
+      radio();
+#endif
+      return true;
+    };
+#ifdef KIT_ARDUINO
+    whileItWaits([&] {
+      if (!live(1)) exit(0);
+    });
+#endif
+    app.begin();
+    while (!hal.restarting()) {
+      if (!live(2)) return 0;
+      app.tick();
     }
   }
 }

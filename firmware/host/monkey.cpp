@@ -243,6 +243,7 @@ class Cage final : public Hal, private SplitterOwner {
   std::string change() {
     const std::string all[] = {tlv(kTagSsid, "net"), tlv(kTagKey, "12345678"), tlv(kTagHost, "broker"), tlv(kTagPort, "\x5b\x07"), tlv(kTagAccount, "kit"),
                                tlv(kTagSecret, "secret"), tlv(kTagPage, "page:80"), tlv(kTagTransport, std::string(1, static_cast<char>(dice.below(2)))),
+                               tlv(kTagHome, "pc.local"),
                                tlv(kTagName, "room/kit"), tlv(kTagRole, std::string(1, static_cast<char>(dice.below(5)))), part(12, "light") + part(11, "button") + part(9, "brightness"),
                                part(9, "presence"), part(1, "button-2"), tlv(kTagPin, std::string("\x02\0light", 7)), tlv(kTagPin, std::string("\x10\x03" "button", 8)), tlv(kTagLabel, "Kit")};
     std::string s;

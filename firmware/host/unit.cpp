@@ -11,6 +11,7 @@
 #include "../kit/src/core/frame.h"
 #include "../kit/src/core/improv.h"
 #include "../kit/src/core/mqtt.h"
+#include "../kit/src/core/places.h"
 #include "../kit/src/core/roles.h"
 #include "../kit/src/core/settings.h"
 #include "../kit/src/core/version.h"
@@ -114,6 +115,13 @@ void testSettings() {
   CHECK(strcmp(two.secret, "x") == 0 && two.secret[2] == 0 && two.key[0] == 0 && two.key[3] == 0 && !sameNetwork(one, two));
   CHECK(settingsCrc(one, Extent::design) == settingsCrc(two, Extent::design) && settingsCrc(one, Extent::all) != settingsCrc(two, Extent::all));
   CHECK(changeSettings(one, reinterpret_cast<const uint8_t *>("\x25\3New"), 5, &two) && sameNetwork(one, two));
+  // A home is of the network, and none of its secrets.
+  CHECK(changeSettings(one, reinterpret_cast<const uint8_t *>("\x19\x08pc.local"), 10, &two) && strcmp(two.home, "pc.local") == 0 && !sameNetwork(one, two));
+  n = encodeSettings(two, Extent::open, tlvs, sizeof tlvs);
+  CHECK(n != SIZE_MAX && parseSettings(tlvs, n, &three) && strcmp(three.home, "pc.local") == 0);
+  CHECK(settingsCrc(one, Extent::design) == settingsCrc(two, Extent::design));
+  CHECK(changeSettings(two, reinterpret_cast<const uint8_t *>("\x19\x07" "a.local"), 9, &three) && strcmp(three.home, "a.local") == 0 && three.home[8] == 0);
+  CHECK(changeSettings(two, reinterpret_cast<const uint8_t *>("\x19\0"), 2, &three) && equal(one, three));
   // Without any of these a kit does not join.
   const char *needs[] = {"\x10", "\x12", "\x13", "\x14", "\x15", "\x20"};
   for (const char *tag : needs) {
@@ -122,6 +130,52 @@ void testSettings() {
   }
   const uint8_t cable[] = {kTagTransport, 1, 1, kTagSsid, 0};
   CHECK(changeSettings(one, cable, sizeof cable, &two) && two.complete() && two.cable);
+}
+
+// ---- Where the broker may be
+
+void testPlaces() {
+  using R = KitReason;
+  Places p;
+  CHECK(!p.home());
+  // Without a home there is one place, whatever became of it before.
+  for (int i = 0; i < 3; i++) {
+    p.begin(false);
+    CHECK(!p.home() && !p.next(R::noBroker) && p.reason(R::noBroker) == R::noBroker && p.reason(R::tls) == R::tls);
+    if (i == 1) p.refused();
+  }
+  // Both are one attempt, and nobody has told where the broker is: the host is first again.
+  p = Places();
+  for (int i = 0; i < 3; i++) {
+    p.begin(true);
+    CHECK(!p.home() && p.next(R::noBroker) && p.home() && !p.next(R::noBroker) && p.reason(R::noBroker) == R::noBroker);
+  }
+  // A broker with another key, and nobody at the other place: the key is what a person has to hear of.
+  const struct {
+    R first, second, told;
+  } ends[] = {{R::tls, R::noBroker, R::tls}, {R::noBroker, R::tls, R::tls}, {R::tls, R::tls, R::tls}, {R::tls, R::lost, R::lost}, {R::tls, R::denied, R::denied},
+              {R::noBroker, R::denied, R::denied}, {R::noBroker, R::refused, R::refused}, {R::lost, R::noBroker, R::noBroker}};
+  for (auto &end : ends) {
+    p.begin(true);
+    CHECK(p.next(end.first) && p.reason(end.second) == end.told);
+  }
+  // Who was reached is the first.
+  p.joined();
+  p.begin(true);
+  CHECK(p.home() && p.next(R::noBroker) && !p.home());
+  p.joined();
+  p.begin(true);
+  CHECK(!p.home());
+  // Who refuses the kit is not, and there is no second login in the attempt: its owner asks for no next.
+  p.refused();
+  p.begin(true);
+  CHECK(p.home());
+  p.refused();
+  p.begin(true);
+  CHECK(!p.home() && p.next(R::noBroker));
+  p.refused();  // at home
+  p.begin(true);
+  CHECK(!p.home());
 }
 
 // ---- Slots in flash that loses its power
@@ -482,7 +536,7 @@ struct Heard : MqttOwner {
   Mqtt *client = nullptr;
   unsigned joins = 0, messages = 0, larger = 0, granted = 0, refused = 0;
   char topic[200] = "", filter[200] = "";
-  uint8_t payload[2000];
+  uint8_t payload[Mqtt::kPayload];
   size_t length = 0;
   bool retained = false, end_in_message = false, answer = false;
   void joined() override {
@@ -826,8 +880,8 @@ void testReceive() {
     CHECK(heard.messages == 3 && heard.length == 0 && heard.retained && SENT("\x40\2\1\2\x40\2\1\2"));
     // The largest, and one more.
     says(large, largePublish(Mqtt::kTopic - 1, Mqtt::kPayload));
-    CHECK(heard.messages == 4 && strlen(heard.topic) == Mqtt::kTopic - 1 && heard.length == Mqtt::kPayload && heard.payload[1535] == static_cast<uint8_t>(1535 * 7) && SENT("\x40\2\x12\x34"));
-    const size_t more[] = {1537 + 130, 3000, 5000};
+    CHECK(heard.messages == 4 && strlen(heard.topic) == Mqtt::kTopic - 1 && heard.length == Mqtt::kPayload && heard.payload[Mqtt::kPayload - 1] == static_cast<uint8_t>((Mqtt::kPayload - 1) * 7) && SENT("\x40\2\x12\x34"));
+    const size_t more[] = {Mqtt::kPayload + 1 + 130, 3000, 5000};
     for (size_t payload : more) {
       size_t n = largePublish(5, payload);
       memcpy(large + n, "\x30\3\0\1z", 5);
@@ -898,7 +952,7 @@ void testHostile() {
   CHECK(!mqtt.open() && mqtt.why() == MqttEnd::wrong);
   // A topic so long that nobody knows where its id is.
   online();
-  says(large, largePublish(1668, 10));
+  says(large, largePublish(2 + Mqtt::kTopic + 2 + Mqtt::kPayload, 10));
   CHECK(!mqtt.open() && mqtt.why() == MqttEnd::wrong);
   // An acknowledgement that nobody waits for does no harm.
   online();
@@ -1048,6 +1102,7 @@ int main() {
   testCrc();
   testWriter();
   testSettings();
+  testPlaces();
   testStore();
   testFrames();
   testImprov();

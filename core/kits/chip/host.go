@@ -71,6 +71,10 @@ func (h *Host) Network(name, key string, channel, security, signal int) error {
 	return h.say("network "+name, fmt.Sprintf("network %s %s %d %d %d", quote(name), quote(key), channel, security, signal))
 }
 
+// Deaf makes the first tries to join a network after each start hear none, as those of
+// a radio that has just begun to listen.
+func (h *Host) Deaf(tries int) error { return h.say("deaf", fmt.Sprintf("deaf %d", tries)) }
+
 // NoNetworks takes all networks away.
 func (h *Host) NoNetworks() error {
 	h.mu.Lock()
@@ -114,6 +118,16 @@ func (h *Host) say(about, what string) error {
 	}
 	_, err := io.WriteString(h.control, what+"\n")
 	return err
+}
+
+// first is what a program that starts has to know, at most what a pipe holds. The
+// caller holds mu.
+func (h *Host) first() string {
+	var world strings.Builder
+	for _, about := range slices.Sorted(maps.Keys(h.world)) {
+		world.WriteString(h.world[about] + "\n")
+	}
+	return world.String()
 }
 
 // heard takes a line of the program.
@@ -160,9 +174,17 @@ func (h *Host) Start(flash *NOR, serial io.ReadWriter) (Running, error) {
 	r.cmd.Stdout = serial
 	r.cmd.Stderr = &told{h: h}
 	in, err := r.cmd.StdinPipe()
+	h.mu.Lock()
+	if err == nil {
+		_, err = io.WriteString(toWrite, h.first()) // before it starts: it may look for its network at once
+	}
 	if err == nil {
 		err = r.cmd.Start()
 	}
+	if err == nil {
+		h.control, h.outputs = toWrite, map[int]bool{}
+	}
+	h.mu.Unlock()
 	toRead.Close()
 	fromWrite.Close()
 	if err != nil {
@@ -170,15 +192,6 @@ func (h *Host) Start(flash *NOR, serial io.ReadWriter) (Running, error) {
 		fromRead.Close()
 		return fail(err)
 	}
-
-	h.mu.Lock()
-	h.control, h.outputs = toWrite, map[int]bool{}
-	var world strings.Builder
-	for _, about := range slices.Sorted(maps.Keys(h.world)) {
-		world.WriteString(h.world[about] + "\n")
-	}
-	io.WriteString(toWrite, world.String()) // a program that does not read it has ended
-	h.mu.Unlock()
 
 	go func() { // ends with the life of the chip
 		defer in.Close()

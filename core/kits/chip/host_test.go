@@ -26,7 +26,7 @@ func buildHost(t *testing.T) string {
 	const firmware = "../../../firmware/"
 	program := filepath.Join(t.TempDir(), "host")
 	args := []string{"-std=c++17", "-o", program}
-	for _, name := range []string{"host", "hal_host", "digest"} {
+	for _, name := range []string{"host", "hal_host", "digest", "mdns"} {
 		args = append(args, firmware+"host/"+name+".cpp")
 	}
 	core, err := filepath.Glob(firmware + "kit/src/core/*.cpp")

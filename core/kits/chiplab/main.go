@@ -28,6 +28,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -74,6 +75,8 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 	link := f.String("link", "", "make links of this name and the board's number to the terminals")
 	hold := f.Bool("hold", false, "FLASH is held when they are plugged in: they wait to be flashed")
 	paced := f.Bool("paced", false, "bytes and flash take the time they take")
+	size := f.Int("size", 4, "MB of flash: 1, 2, 4, 8 or 16")
+	magic := f.Uint("magic", 0, "what the chip says that it is, where not an ESP8266")
 	limit := f.Duration("for", time.Hour, "end by itself after this")
 	var networks, faults list
 	f.Var(&networks, "network", "a Wi-Fi network in reach, NAME:KEY; several")
@@ -83,6 +86,9 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 	}
 	if *count < 1 || *count > 64 {
 		return errors.New("-n is 1 to 64")
+	}
+	if !slices.Contains([]int{1, 2, 4, 8, 16}, *size) {
+		return errors.New("-size is 1, 2, 4, 8 or 16")
 	}
 	var content []byte
 	if *flash != "" {
@@ -97,7 +103,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 	for n := 1; n <= *count; n++ {
 		b := &board{n: n}
 		mac := [6]byte{0x5C, 0xCF, 0x7F, 0, 0, byte(n)}
-		o := chip.Options{Flash: content, MAC: mac, NoLines: true, Paced: *paced}
+		o := chip.Options{Flash: content, Size: *size << 20, Magic: uint32(*magic), MAC: mac, NoLines: true, Paced: *paced}
 		if *program != "" {
 			b.host = chip.NewHost(*program, "--mac", fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]))
 			for i, s := range networks {

@@ -15,6 +15,8 @@ import (
 	"time"
 	"unsafe"
 
+	"go.bug.st/serial"
+
 	"homeroom/core"
 )
 
@@ -101,6 +103,43 @@ func TestList(t *testing.T) {
 	}
 	if ports, err := (System{root: t.TempDir()}).List(); err != nil || ports != nil {
 		t.Errorf("a PC without sysfs has no ports; it has %v, %v", ports, err)
+	}
+}
+
+// TestListAgain: what a port is is read once while it is there, and anew when another
+// board has its name.
+func TestListAgain(t *testing.T) {
+	p := newPC(t)
+	p.usb("1-2", "ttyUSB0", "1a86", "7523", "", true)
+	title := func() string {
+		t.Helper()
+		ports, err := p.system().List()
+		if err != nil || len(ports) != 1 {
+			t.Fatal(ports, err)
+		}
+		return ports[0].Title
+	}
+	if got := title(); got != "CH340" {
+		t.Fatalf("it is a CH340, and a %q", got)
+	}
+	p.file("/sys/devices/pci0/usb1/1-2/idVendor", "10c4\n")
+	p.file("/sys/devices/pci0/usb1/1-2/idProduct", "ea60\n")
+	if got := title(); got != "CH340" {
+		t.Errorf("the port stayed where it was, and was read again: %q", got)
+	}
+	class := p.root + "/sys/class/tty"
+	if err := os.Rename(class+"/ttyUSB0", class+"/tty9"); err != nil { // it keeps its inode, as the kernel gives none twice
+		t.Fatal(err)
+	}
+	p.link("/sys/class/tty/ttyUSB0/device", p.root+"/sys/devices/pci0/usb1/1-2/1-2:1.0/ttyUSB0")
+	if got := title(); got != "CP2102" {
+		t.Errorf("another board has the name of the port, and is taken for a %q", got)
+	}
+	if err := os.RemoveAll(class + "/ttyUSB0"); err != nil {
+		t.Fatal(err)
+	}
+	if ports, err := p.system().List(); len(ports) > 0 || err != nil {
+		t.Errorf("unplugged it is %+v, %v", ports, err)
 	}
 }
 
@@ -320,6 +359,48 @@ func TestOpenTwice(t *testing.T) {
 		t.Errorf("closed twice: %v", err)
 	}
 	opened(t, link)
+}
+
+// TestOpenHangs: a driver that hangs holds its own port, and no other.
+func TestOpenHangs(t *testing.T) {
+	_, slow := pty(t)
+	_, quick := pty(t)
+	asked, free := make(chan struct{}), make(chan struct{})
+	hangs := System{driver: func(path string, m *serial.Mode) (serial.Port, bool, error) {
+		close(asked)
+		<-free
+		return open(path, m)
+	}}
+	type answer struct {
+		Port
+		error
+	}
+	late := make(chan answer)
+	go func() {
+		p, err := hangs.Open(slow)
+		late <- answer{p, err}
+	}()
+	<-asked
+	p := opened(t, quick) // a lock would hold this for ever
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := (System{}).Open(slow); !errors.Is(err, core.ErrConflict) {
+		t.Errorf("a port that is being opened is opened again: %v", err)
+	}
+	close(free)
+	a := <-late
+	if a.error != nil {
+		t.Fatal(a.error)
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	fails := System{driver: func(string, *serial.Mode) (serial.Port, bool, error) { return nil, false, syscall.EIO }}
+	if _, err := fails.Open(slow); !errors.Is(err, core.ErrInvalid) {
+		t.Errorf("a driver that fails: %v", err)
+	}
+	opened(t, slow) // what was not opened is free
 }
 
 func TestOpenRefused(t *testing.T) {

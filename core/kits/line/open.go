@@ -19,31 +19,68 @@ import (
 // ErrStuck means that a port takes no bytes any more: what hangs on it stopped reading.
 var ErrStuck = errors.New("the port takes no bytes")
 
-// taken are the ports that this program has open, by their real names. The lock of
-// the system does not keep root out, nor a second open of the same program.
-var taken struct {
+// taken are the ports that this program has open or opens just now. The lock of the
+// system does not keep root out, nor a second open of the same program.
+var taken = holding{names: map[string]bool{}}
+
+// holding is a set of ports by their real names.
+type holding struct {
 	mu    sync.Mutex
 	names map[string]bool // guarded by mu
+}
+
+// take reports whether nobody had the port before.
+func (h *holding) take(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	had := h.names[name]
+	h.names[name] = true
+	return !had
+}
+
+func (h *holding) give(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.names, name)
+}
+
+func (h *holding) has(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.names[name]
 }
 
 // Open takes a port for this program alone. name is one of List's, or the path of
 // any other, as a PTY or a link in /dev/serial/by-id. It does not reset the board
 // where the system leaves a choice. The caller closes the port. It fails with
 // core.ErrNotFound, ErrDenied, ErrConflict where a program has it, or ErrInvalid.
+// A driver may hold it for as long as it likes; other ports do not wait for that.
 func (s System) Open(name string) (Port, error) {
 	path, err := s.resolve(name)
 	if err != nil {
 		return nil, s.refused(err, name)
 	}
-	taken.mu.Lock()
-	defer taken.mu.Unlock()
-	if taken.names[path] {
+	if !taken.take(path) {
 		return nil, core.Fail(core.ErrConflict, "Homeroom uses {port} already. Close its console or its setup first.", "port", name)
 	}
+	p, err := s.openFree(path)
+	if err != nil {
+		taken.give(path)
+		return nil, err
+	}
+	return p, nil
+}
+
+// openFree opens a port that nothing else in this program has.
+func (s System) openFree(path string) (*port, error) {
 	if by := s.holder(path); by.Format != "" {
 		return nil, &core.Problem{Sentence: by, Kind: core.ErrConflict}
 	}
-	sp, lines, err := open(path, &serial.Mode{BaudRate: 115200, DataBits: 8})
+	do := s.driver
+	if do == nil {
+		do = open
+	}
+	sp, lines, err := do(path, &serial.Mode{BaudRate: 115200, DataBits: 8})
 	if err != nil {
 		return nil, s.refused(err, path)
 	}
@@ -53,10 +90,6 @@ func (s System) Open(name string) (Port, error) {
 		_ = sp.Close()
 		return nil, s.refused(err, path)
 	}
-	if taken.names == nil {
-		taken.names = map[string]bool{}
-	}
-	taken.names[path] = true
 	return p, nil
 }
 
@@ -76,7 +109,7 @@ func (s System) refused(err error, port string) error {
 	case is(serial.PortBusy), busy(err):
 		return &core.Problem{Sentence: s.busy(port), Kind: core.ErrConflict}
 	default:
-		return core.Fail(core.ErrInvalid, "{port} is not a serial port that can be used: {reason}.", "port", port, "reason", err)
+		return core.Fail(core.ErrInvalid, "{port} is not a serial port that can be used: {reason}. Choose another port.", "port", port, "reason", err)
 	}
 }
 
@@ -179,7 +212,7 @@ func (p *port) SetBaud(baud int) error {
 	var told *serial.PortError
 	switch {
 	case errors.As(err, &told) && told.Code() == serial.InvalidSpeed:
-		return core.Fail(core.ErrInvalid, "{port} cannot do {baud} baud.", "port", p.name, "baud", baud)
+		return core.Fail(core.ErrInvalid, "{port} cannot do {baud} baud. Choose another rate, such as 115200.", "port", p.name, "baud", baud)
 	case err != nil:
 		return p.fault(err)
 	}
@@ -231,9 +264,7 @@ func (p *port) Close() error {
 		time.Sleep(10 * time.Millisecond)
 	}
 	err := p.serial.Close()
-	taken.mu.Lock()
-	delete(taken.names, p.name)
-	taken.mu.Unlock()
+	taken.give(p.name)
 	if errors.Is(err, os.ErrClosed) {
 		return nil
 	}

@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"slices"
 
+	"go.bug.st/serial"
+
 	"homeroom/core"
 )
 
 // System is the serial ports of this PC. Its zero value is ready.
 type System struct {
 	root string // of the file system, for proc, sys, dev and etc; "" is the real one
+	// driver opens a port and tells whether it has modem lines; nil is the system's.
+	driver func(path string, m *serial.Mode) (serial.Port, bool, error)
 }
 
 // List returns the ports in order of name, without those that have no hardware

@@ -2,7 +2,8 @@ package line
 
 import (
 	"strings"
-	"unicode"
+
+	"homeroom/core"
 )
 
 // kind is what is known of a USB chip.
@@ -62,16 +63,5 @@ func foreign(vid, pid uint16) bool {
 	return boards[vid] != "" || known && !k.likely
 }
 
-// plain returns the printable part of what a device calls itself, at most 40 characters.
-func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > 40 {
-		s = string(r[:40])
-	}
-	return strings.TrimSpace(s)
-}
+// plain returns what a device calls itself as it can be shown.
+func plain(s string) string { return core.Readable(strings.Trim(s, "\x00 "), 64) }

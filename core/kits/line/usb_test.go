@@ -25,7 +25,7 @@ func TestIdentify(t *testing.T) {
 		{0x303A, 0x1001, "USB JTAG/serial debug unit", "ESP32 with USB", false},
 		{0x2341, 0x0043, "", "Arduino", false},
 		{0x0D28, 0x0204, "", "micro:bit", false},
-		{0x1234, 0x5678, "A\x1b[31mThing\x00", "A[31mThing", false},
+		{0x1234, 0x5678, "A\x1b[31mThing\x00", "A�[31mThing", false},
 		{0x1234, 0x5678, "", "", false},
 	} {
 		if title, likely := identify(tc.vid, tc.pid, tc.product); title != tc.title || likely != tc.likely {

@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"homeroom/core"
 )
@@ -44,11 +41,11 @@ func decodeIdentity(data []byte) (id Identity, ok bool) {
 		}
 		switch tag {
 		case 0x01:
-			id.Firmware = printable(v)
+			id.Firmware = readable(v)
 		case 0x02:
-			id.Variant = printable(v)
+			id.Variant = readable(v)
 		case 0x03:
-			id.Version = printable(v)
+			id.Version = readable(v)
 		case 0x04:
 			return number(&id.ChipID)
 		case 0x05:
@@ -82,7 +79,7 @@ func decodeIdentity(data []byte) (id Identity, ok bool) {
 		case 0x0b:
 			return number(&id.Design)
 		case 0x0d:
-			id.Address = printable(v)
+			id.Address = readable(v)
 		}
 		return true
 	})
@@ -159,14 +156,14 @@ func decodeStatus(data []byte) (s Status, ok bool) {
 	if len(data) < 4 || len(data) != 4+int(data[3]) {
 		return s, false
 	}
-	return Status{State(data[0]), Reason(data[1]), int(int8(data[2])), printable(data[4:])}, true
+	return Status{State(data[0]), Reason(data[1]), int(int8(data[2])), readable(data[4:])}, true
 }
 
 func decodeInput(data []byte) (slot string, value int32, ok bool) {
 	if len(data) < 1 || len(data) != 5+int(data[0]) {
 		return "", 0, false
 	}
-	return printable(data[1 : len(data)-4]), int32(binary.LittleEndian.Uint32(data[len(data)-4:])), true
+	return readable(data[1 : len(data)-4]), int32(binary.LittleEndian.Uint32(data[len(data)-4:])), true
 }
 
 // Securities of a network.
@@ -205,13 +202,5 @@ func strongest(all []core.Network) []core.Network {
 	return out
 }
 
-// printable returns what a kit said as it can be shown: control characters other
-// than tab, and what is not UTF-8, are dots.
-func printable(text []byte) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\t' && !unicode.IsPrint(r) || r == utf8.RuneError {
-			return '.'
-		}
-		return r
-	}, string(text))
-}
+// readable is a text that a kit said.
+func readable[T ~string | ~[]byte](text T) string { return core.Readable(text, maxLine) }

@@ -195,13 +195,13 @@ func TestHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := []string{"host/host.cpp", "host/hal_host.cpp", "host/digest.cpp"}
+	sources := []string{"host/host.cpp", "host/hal_host.cpp", "host/digest.cpp", "host/mdns.cpp"}
 	for _, file := range core {
 		sources = append(sources, strings.TrimPrefix(file, firmware))
 	}
 	program := build(t, "host", sources...)
 	for name, f := range map[string]func(*testing.T, string){
-		"settings": hostSettings, "flashed": hostFlashed, "networks": hostNetworks, "test": hostTest, "console": hostConsole, "cable": hostCable, "cable refused": hostRefused,
+		"settings": hostSettings, "long": hostLong, "flashed": hostFlashed, "networks": hostNetworks, "test": hostTest, "console": hostConsole, "cable": hostCable, "cable refused": hostRefused,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -275,6 +275,28 @@ func hostSettings(t *testing.T, program string) {
 	}
 	if err := h.end(); !errors.Is(err, line.ErrGone) {
 		t.Error(err)
+	}
+}
+
+// hostLong: eight ports with long topics fit no frame, in either direction, and the
+// kit has them all the same.
+func hostLong(t *testing.T, program string) {
+	s := offline()
+	s.Ports = nil
+	for i := range MaxPorts {
+		s.Ports = append(s.Ports, Port{Slot: fmt.Sprint("part-", i), Topic: fmt.Sprint(i, strings.Repeat("t", MaxTopic-1)), Yes: "true", No: "false"})
+	}
+	h := start(t, program, filepath.Join(t.TempDir(), "flash"), Events{})
+	if _, crc, err := h.Write(t.Context(), s.Change()); err != nil || crc != s.CRC() {
+		t.Errorf("%v: %08x, want %08x", err, crc, s.CRC())
+	}
+	open := s
+	open.Key, open.Secret = "", ""
+	if got, _, err := h.Read(t.Context()); err != nil || !reflect.DeepEqual(got, open) {
+		t.Errorf("%v: %#v", err, got)
+	}
+	if _, err := h.ask(t.Context(), askRead, []byte{0xff, 0xff}); !errors.Is(err, core.ErrInvalid) {
+		t.Error("from beyond the end:", err)
 	}
 }
 

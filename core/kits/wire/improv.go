@@ -92,7 +92,7 @@ func device(words []string) (d Device, ok bool) {
 	if len(words) < 4 {
 		return d, false
 	}
-	return Device{printable([]byte(words[0])), printable([]byte(words[1])), printable([]byte(words[2])), printable([]byte(words[3]))}, true
+	return Device{readable(words[0]), readable(words[1]), readable(words[2]), readable(words[3])}, true
 }
 
 // signal reads a level in dBm; 0 is none.

@@ -89,7 +89,7 @@ func (k *Kit) Join(ctx context.Context, ssid, key string) (page string, err erro
 			return false, nil
 		}
 		if len(words) > 0 {
-			page = printable([]byte(words[0]))
+			page = readable(words[0])
 		}
 		return true, nil
 	})

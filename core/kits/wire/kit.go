@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"homeroom/core"
 	"homeroom/core/kits/line"
@@ -79,6 +81,9 @@ type Events struct {
 	// Line is called with each line of the console: printable UTF-8, not empty. Of a
 	// long one it has the beginning, 1,024 bytes as they came.
 	Line func(text string)
+	// Text is called with the console as it comes, so that a prompt is seen that waits in
+	// its line: printable UTF-8 and tabs, with \n where a line ends, and nothing is left out.
+	Text func(text string)
 	// Input is called at each change of a part while the kit tests: 0 or 1, or the
 	// brightness in percent.
 	Input func(slot string, value int32)
@@ -166,6 +171,14 @@ func (k *Kit) run(ctx context.Context) error {
 // read tells apart what comes, until ctx ends or the port fails.
 func (k *Kit) read(ctx context.Context) error {
 	s := &stream{line: k.heardLine, frame: k.heardFrame, improv: k.heardImprov, most: maxLine}
+	if k.on.Text != nil {
+		var tail []byte // half a character, whose other half comes later
+		s.typed = func(text []byte) {
+			var shown string
+			shown, tail = typed(append(tail, text...))
+			k.on.Text(shown)
+		}
+	}
 	buf := make([]byte, 4096)
 	for ctx.Err() == nil {
 		n, err := k.port.Read(buf)
@@ -239,8 +252,35 @@ func (k *Kit) try(packet []byte) {
 
 func (k *Kit) heardLine(text []byte) {
 	if k.on.Line != nil {
-		k.on.Line(printable(text))
+		k.on.Line(readable(text))
 	}
+}
+
+// typed returns text as a terminal can show it, and what of it is no whole character yet.
+func typed(text []byte) (shown string, tail []byte) {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if end := text[len(text)-n:]; utf8.RuneStart(end[0]) {
+			if !utf8.FullRune(end) {
+				tail, text = slices.Clone(end), text[:len(text)-n]
+			}
+			break
+		}
+	}
+	var out strings.Builder
+	for len(text) > 0 {
+		at := bytes.IndexAny(text, "\n\t")
+		if at < 0 {
+			at = len(text)
+		}
+		// Each byte may become a character that says it is none.
+		out.WriteString(core.Readable(text[:at], utf8.UTFMax*at))
+		if at < len(text) {
+			out.WriteByte(text[at])
+			at++
+		}
+		text = text[at:]
+	}
+	return out.String(), tail
 }
 
 func (k *Kit) heardFrame(f frame) {
@@ -396,9 +436,12 @@ func (k *Kit) Hello(ctx context.Context) (Identity, error) {
 
 // Read returns the kit's settings, without key and secret, and their sequence; it
 // is 0 where the kit has none. It fails with core.ErrInvalid where they are too
-// long for one frame.
+// long for one frame, and the kit's firmware knows no parts of them.
 func (k *Kit) Read(ctx context.Context) (Settings, uint32, error) {
 	data, err := k.ask(ctx, askRead, nil)
+	if errors.Is(err, core.ErrInvalid) {
+		return k.readParts(ctx)
+	}
 	if err != nil {
 		return Settings{}, 0, err
 	}
@@ -407,6 +450,39 @@ func (k *Kit) Read(ctx context.Context) (Settings, uint32, error) {
 	}
 	s, err := Decode(data[4:])
 	return s, binary.LittleEndian.Uint32(data), err
+}
+
+// readTries is how often settings are read from their beginning that change meanwhile.
+const readTries = 3
+
+// readParts is Read of what is more than a frame.
+func (k *Kit) readParts(ctx context.Context) (Settings, uint32, error) {
+	var tlvs []byte
+	var last uint32
+	for tries := 0; tries < readTries; {
+		data, err := k.ask(ctx, askRead, binary.LittleEndian.AppendUint16(nil, uint16(len(tlvs))))
+		if err != nil {
+			return Settings{}, 0, err
+		}
+		if len(data) < 6 {
+			return Settings{}, 0, nonsense()
+		}
+		seq, all, part := binary.LittleEndian.Uint32(data), int(binary.LittleEndian.Uint16(data[4:])), data[6:]
+		if len(tlvs) > 0 && seq != last { // they are others now
+			tlvs = nil
+			tries++
+			continue
+		}
+		last, tlvs = seq, append(tlvs, part...)
+		switch {
+		case len(tlvs) == all:
+			s, err := Decode(tlvs)
+			return s, seq, err
+		case len(part) == 0, len(tlvs) > all, all > MaxSettings:
+			return Settings{}, 0, nonsense()
+		}
+	}
+	return Settings{}, 0, core.Fail(ErrBusy, "The kit cannot do that now. Wait a moment and try again.")
 }
 
 // Write has the kit change its settings. It returns the sequence of what the kit
@@ -430,33 +506,46 @@ func (k *Kit) Write(ctx context.Context, change []byte) (seq, crc uint32, err er
 	return seq, crc, nil
 }
 
-// cut makes changes of at most MaxData bytes of one, and leaves all ports, and all
-// pins, in the same.
+// cut makes changes of at most MaxData bytes of one, each whole in itself. Ports that
+// are not in the first change that has some are added to those.
 func cut(change []byte) ([][]byte, error) {
-	var groups [][]byte
-	last := -1
+	parts := [][]byte{nil}
+	var pins []byte // all in the same
+	last := func() *[]byte { return &parts[len(parts)-1] }
+	room := func(n int) (fresh bool) {
+		if fresh = len(*last())+n > MaxData; fresh {
+			parts = append(parts, nil)
+		}
+		return fresh
+	}
+	began, adds := false, false // the ports
+	flush := func() {
+		room(len(pins))
+		*last() = append(*last(), pins...)
+		pins = nil
+	}
 	if !split(change, func(tag byte, v []byte) bool {
 		one := append([]byte{tag, byte(len(v))}, v...)
-		if int(tag) == last {
-			groups[len(groups)-1] = append(groups[len(groups)-1], one...)
-		} else {
-			groups = append(groups, one)
+		switch {
+		case tag == tagPin:
+			pins = append(pins, one...)
+			return true
+		case len(pins) > 0:
+			flush()
 		}
-		last = int(tag)
+		fresh := room(len(one))
+		if tag == tagPort {
+			if adds = adds || fresh && began; adds && len(v) > 0 {
+				one[2] |= addedPort
+			}
+			began = true
+		}
+		*last() = append(*last(), one...)
 		return true
 	}) {
 		return nil, unreadable()
 	}
-	parts := [][]byte{nil}
-	for _, g := range groups {
-		if len(g) > MaxData {
-			return nil, core.Fail(core.ErrInvalid, "The topics of this kit are too long to send them to a running kit. Shorten them in the plan, or flash the kit anew.")
-		}
-		if len(parts[len(parts)-1])+len(g) > MaxData {
-			parts = append(parts, nil)
-		}
-		parts[len(parts)-1] = append(parts[len(parts)-1], g...)
-	}
+	flush()
 	return parts, nil
 }
 

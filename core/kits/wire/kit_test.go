@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -481,10 +482,29 @@ func TestEvents(t *testing.T) {
 		time.Sleep(time.Second)
 		_ = stop()
 		want := []string{
-			"button1", "Received a message with topic 'test', length 8 bytes: test pub", ".xé.[2J",
+			"button1", "Received a message with topic 'test', length 8 bytes: test pub", "�xé.[2J",
 			"{State:1 Reason:0 Signal:-60 Address:}", "improv 3", strings.Repeat("long ", 1000)[:maxLine],
 		}
 		if !slices.Equal(heard, want) {
+			t.Errorf("%q", heard)
+		}
+	})
+}
+
+// TestText: the console as it comes, whatever is between, and nothing is left out.
+func TestText(t *testing.T) {
+	var heard []string
+	talk(t, Events{Text: func(text string) { heard = append(heard, text) }}, func(t *testing.T, _ *Kit, b *board, stop func() error) {
+		for _, part := range []string{
+			"name? ", "\r\n\n", "Gr\xc3", "\xb6\xc3" + string(frame{tellStatus, 0, []byte{1, 0, 0xc4, 0}}.encode()) + "\x9fe\t\xff\x1b[2J",
+			"WI", "FI IM", "PRO\x1e", strings.Repeat("long ", 1000) + "\n", string(improvPacket{improvState, []byte{3}}.encode()),
+		} {
+			b.send([]byte(part))
+			time.Sleep(time.Second)
+		}
+		_ = stop()
+		want := []string{"name? ", "\n\n", "Gr", "öße\t\ufffd.[2J", "W", "I", "FI ", "IM", "PRO", ".", strings.Repeat("long ", 1000) + "\n"}
+		if strings.Join(heard, "") != strings.Join(want, "") {
 			t.Errorf("%q", heard)
 		}
 	})
@@ -556,12 +576,69 @@ func TestLongChange(t *testing.T) {
 		if err != nil || n != 2 || crc != s.CRC() || !reflect.DeepEqual(kept, s) {
 			t.Errorf("%v %d %x: %#v", err, n, crc, kept)
 		}
-		s.Ports = append(s.Ports, part, part)
-		b.got()
-		if _, _, err := k.Write(t.Context(), s.Change()); !errors.Is(err, core.ErrInvalid) || len(b.got()) > 0 {
-			t.Error("ports for which there is no frame:", err)
+		s.Ports = append(s.Ports, part, part) // more than a frame by themselves
+		n, crc, err = k.Write(t.Context(), s.Change())
+		if err != nil || n != 4 || crc != s.CRC() || !reflect.DeepEqual(kept, s) {
+			t.Errorf("%v %d %x: %#v", err, n, crc, kept)
 		}
 	})
+}
+
+// TestLongRead: settings that fit no frame are read in parts, anew where they change
+// meanwhile; firmware that knows no parts says that they are too long.
+func TestLongRead(t *testing.T) {
+	part := Port{Slot: "led", Topic: strings.Repeat("t", 120), Yes: "On", No: "Off"}
+	s := example()
+	s.Key, s.Secret = "", ""
+	s.Ports = []Port{part, part, part, part, part, part, part, part}
+	tlvs, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		parts   bool
+		changes int // that happen before a second part is read
+		short   bool
+		fails   error
+	}{
+		"in parts":        {parts: true},
+		"changed once":    {parts: true, changes: 1},
+		"always changing": {parts: true, changes: 99, fails: ErrBusy},
+		"never ends":      {parts: true, short: true, fails: ErrUnknown},
+		"old firmware":    {fails: core.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			talk(t, Events{}, func(t *testing.T, k *Kit, b *board, _ func() error) {
+				seq, changes := uint32(7), tc.changes
+				b.onFrame(func(f frame) {
+					if len(f.data) == 0 || !tc.parts {
+						b.answers(f, statusInvalid)
+						return
+					}
+					from := int(binary.LittleEndian.Uint16(f.data))
+					if from > 0 && changes > 0 {
+						changes--
+						seq++
+					}
+					out := binary.LittleEndian.AppendUint32([]byte{statusDone}, seq)
+					out = binary.LittleEndian.AppendUint16(out, uint16(len(tlvs)))
+					if !tc.short || from == 0 {
+						out = append(out, tlvs[from:min(from+1000, len(tlvs))]...)
+					}
+					b.answers(f, out...)
+				})
+				got, n, err := k.Read(t.Context())
+				switch {
+				case tc.fails != nil:
+					if !errors.Is(err, tc.fails) {
+						t.Errorf("%v", err)
+					}
+				case err != nil || n != seq || !reflect.DeepEqual(got, s):
+					t.Errorf("%v %d: %#v", err, n, got)
+				}
+			})
+		})
+	}
 }
 
 func TestJoin(t *testing.T) {
@@ -627,7 +704,7 @@ func TestJoin(t *testing.T) {
 		if s, err := k.ImprovState(ctx); err != nil || s != ImprovProvisioned {
 			t.Error(s, err)
 		}
-		if d, err := k.DeviceInfo(ctx); err != nil || d != (Device{"homeroom-kit", "1.0.0", "ESP8266", "Lamp."}) {
+		if d, err := k.DeviceInfo(ctx); err != nil || d != (Device{"homeroom-kit", "1.0.0", "ESP8266", "Lamp�"}) {
 			t.Error(d, err)
 		}
 		want := []core.Network{{Name: "Café", Signal: -50, Open: true}, {Name: "School", Signal: -50}}

@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
+	"strings"
 
 	"homeroom/core"
 	"homeroom/core/topic"
@@ -25,6 +26,7 @@ const (
 	MaxSlot     = 16  // bytes of the name of a part
 	MaxWord     = 24  // bytes of a word for true or false
 	MaxTLSKey   = 120 // bytes of a public key
+	MaxHome     = 63  // bytes of a home
 )
 
 // Transport is how a kit reaches the broker.
@@ -49,6 +51,7 @@ type Settings struct {
 	TLSKey     []byte // SubjectPublicKeyInfo (DER) of the broker's P-256 key; nil is no TLS
 	Page       string // host:port of the web door, for updates, 1 to 72 bytes
 	Transport  Transport
+	Home       string // mDNS name of the program's PC, 7 to MaxHome bytes, ends in ".local"; "" is none
 	// What follows is of the design.
 	Name  string       // topic name of the kit
 	Role  core.KitRole // any but core.AnyKit
@@ -89,6 +92,7 @@ const (
 	tagTLSKey
 	tagPage
 	tagTransport
+	tagHome
 )
 
 const (
@@ -100,9 +104,12 @@ const (
 	tagLabel
 )
 
+// addedPort is the flag of a port in a change: those that are there stay.
+const addedPort = 16
+
 // order is all tags in ascending order.
 var order = []byte{
-	tagSSID, tagKey, tagBrokerHost, tagBrokerPort, tagAccount, tagSecret, tagTLSKey, tagPage, tagTransport,
+	tagSSID, tagKey, tagBrokerHost, tagBrokerPort, tagAccount, tagSecret, tagTLSKey, tagPage, tagTransport, tagHome,
 	tagName, tagRole, tagHold, tagPort, tagPin, tagLabel,
 }
 
@@ -136,7 +143,7 @@ func (s Settings) Check() error {
 	}
 	switch {
 	case s.Name == "" || s.BrokerHost == "" || s.BrokerPort == 0 || s.Account == "" || s.Secret == "":
-		return core.Fail(core.ErrInvalid, "The settings of the kit lack its name, its account or the broker.")
+		return core.Fail(core.ErrInvalid, "The settings of the kit lack its name, its account or the broker. Set the kit up again.")
 	case len(s.Name) > MaxTopic:
 		return core.Fail(core.ErrInvalid, "The topic {topic} is too long for a kit: at most {n} bytes. Shorten it in the plan.", "topic", s.Name, "n", MaxTopic)
 	case !slices.Contains(roles, s.Role):
@@ -191,7 +198,7 @@ func (s Settings) Encode() ([]byte, error) {
 	// What can be read again fits; nothing else does.
 	again, err := Decode(tlvs)
 	if err != nil || !bytes.Equal(again.encode(order, false), tlvs) || !fits(s) {
-		return nil, core.Fail(core.ErrInvalid, "A name, word or number in these settings does not fit a kit.")
+		return nil, core.Fail(core.ErrInvalid, "A name, word or number in these settings does not fit a kit. Look at the names, topics and pins of the kit in the plan.")
 	}
 	return tlvs, nil
 }
@@ -250,6 +257,8 @@ func (s Settings) values(tags []byte) []tlv {
 			if s.Transport != NoTransport {
 				all = append(all, tlv{tag, []byte{byte(s.Transport - WiFi)}})
 			}
+		case tagHome:
+			text(tag, s.Home)
 		case tagName:
 			text(tag, s.Name)
 		case tagRole:
@@ -323,7 +332,7 @@ func Decode(tlvs []byte) (Settings, error) {
 }
 
 func unreadable() error {
-	return core.Fail(core.ErrInvalid, "These are not settings of a kit.")
+	return core.Fail(core.ErrInvalid, "These are not settings of a kit. Set the kit up again.")
 }
 
 // split calls f with each TLV, until it says no. It says no to what is cut off.
@@ -345,6 +354,7 @@ func split(tlvs []byte, f func(tag byte, value []byte) bool) bool {
 func (s *Settings) take(tlvs []byte, change bool) bool {
 	var seen [256]int
 	var emptied [256]bool
+	adds := false // the ports
 	return split(tlvs, func(tag byte, v []byte) bool {
 		if !slices.Contains(order, tag) {
 			return true
@@ -360,7 +370,14 @@ func (s *Settings) take(tlvs []byte, change bool) bool {
 		if seen[tag] > most || emptied[tag] {
 			return false
 		}
-		if change && seen[tag] == 1 {
+		if tag == tagPort && len(v) > 0 {
+			added := v[0]&addedPort != 0
+			if added && !change || seen[tag] > 1 && added != adds {
+				return false
+			}
+			adds = added
+		}
+		if change && seen[tag] == 1 && !(tag == tagPort && adds) {
 			s.clear(tag)
 		}
 		if len(v) == 0 {
@@ -392,6 +409,8 @@ func (s *Settings) clear(tag byte) {
 		s.Page = ""
 	case tagTransport:
 		s.Transport = NoTransport
+	case tagHome:
+		s.Home = ""
 	case tagName:
 		s.Name = ""
 	case tagRole:
@@ -438,6 +457,8 @@ func (s *Settings) set(tag byte, v []byte) bool {
 	case tagTransport:
 		s.Transport = WiFi + Transport(v[0])
 		return len(v) == 1 && v[0] <= 1
+	case tagHome:
+		return text(&s.Home, MaxHome) && validHome(s.Home)
 	case tagName:
 		return text(&s.Name, MaxTopic)
 	case tagRole:
@@ -453,7 +474,7 @@ func (s *Settings) set(tag byte, v []byte) bool {
 	case tagPort:
 		p, ok := decodePort(v)
 		s.Ports = append(s.Ports, p)
-		return ok
+		return ok && len(s.Ports) <= MaxPorts
 	case tagPin:
 		p, ok := decodePin(v)
 		s.Pins = append(s.Pins, p)
@@ -476,8 +497,13 @@ func validKey(key string) bool {
 	return len(key) >= 8 && len(key) < 64
 }
 
+// validHome reports whether a kit asks for it by mDNS: something before ".local".
+func validHome(name string) bool {
+	return len(name) > len(".local") && strings.HasSuffix(name, ".local")
+}
+
 func decodePort(v []byte) (p Port, ok bool) {
-	if len(v) < 9 || v[0] > 15 {
+	if len(v) < 9 || v[0] > 15|addedPort {
 		return p, false
 	}
 	p = Port{

@@ -17,7 +17,7 @@ import (
 func example() Settings {
 	return Settings{
 		SSID: "Klasse 7b", Key: "geheim-geheim", BrokerHost: "192.168.1.10", BrokerPort: 1883, Account: "kit-1", Secret: "s3cr3t",
-		TLSKey: []byte{0x30, 0x59, 0}, Page: "192.168.1.10:8080", Transport: WiFi,
+		TLSKey: []byte{0x30, 0x59, 0}, Page: "192.168.1.10:8080", Transport: WiFi, Home: "homeroom-pc.local",
 		Name: "blue/lab/kit-1", Role: core.AllKit, Hold: new(uint32(600000)),
 		Ports: []Port{
 			{Slot: "button", Topic: "blue/lab/kit-1/button", Publish: true, Toggle: true, Retain: true, Max: 100, Yes: "On", No: "Off"},
@@ -95,6 +95,10 @@ func TestSettingsDecode(t *testing.T) {
 		{"16" + "78" + strings.Repeat("00", 120), true},
 		{"16" + "79" + strings.Repeat("00", 121), false},
 		{"180100", true}, {"180101", true}, {"180102", false}, {"18020000", false},
+		{"1907" + "612e6c6f63616c", true}, // a.local
+		{"193f" + strings.Repeat("61", 57) + "2e6c6f63616c", true}, {"1940" + strings.Repeat("61", 58) + "2e6c6f63616c", false},
+		{"1906" + "2e6c6f63616c", false}, {"1906" + "612e6c616e68", false}, {"1908" + "612e6c6f63616c2e", false},
+		{"1907" + "002e6c6f63616c", false}, {"1900", false}, {"1907612e6c6f63616c1907612e6c6f63616c", false},
 		{"210104", true}, {"210105", false}, {"21020000", false},
 		{"220401000000", true}, {"2203010000", false},
 		{"2001" + "00", false}, // a text with 00
@@ -124,7 +128,7 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	long := strings.Repeat("x", 400)
 	for i, s := range []Settings{
 		{SSID: long}, {Key: "short"}, {Key: long}, {BrokerHost: long}, {Account: long}, {Secret: long}, {TLSKey: []byte(long)}, {Page: long},
-		{Transport: 3}, {Name: long}, {Name: "a\x00b"}, {Role: core.AnyKit}, {Role: "what"}, {Label: long},
+		{Transport: 3}, {Home: ".local"}, {Home: "pc.lan"}, {Home: "p\x00.local"}, {Home: long + ".local"}, {Name: long}, {Name: "a\x00b"}, {Role: core.AnyKit}, {Role: "what"}, {Label: long},
 		{Ports: make([]Port, 9)}, {Ports: []Port{{}}}, {Ports: []Port{{Slot: long, Topic: "t", Yes: "y", No: "n"}}},
 		// A length that wraps around to something that fits.
 		{Ports: []Port{{Slot: strings.Repeat("s", 257), Topic: "t", Yes: "y", No: "n"}}},
@@ -189,6 +193,9 @@ func TestApply(t *testing.T) {
 		{"", func(*Settings) {}},
 		{"2500", func(s *Settings) { s.Label = "" }},
 		{"7f00" + "250162", func(s *Settings) { s.Label = "b" }},
+		{"1900", func(s *Settings) { s.Home = "" }},
+		{"1907" + "612e6c6f63616c", func(s *Settings) { s.Home = "a.local" }},
+		{"250162" + "1906" + "612e6c616e", nil}, {"250162" + "1905" + "612e6c616e", nil},
 		{"2300", func(s *Settings) { s.Ports = nil }},
 		{"2400", func(s *Settings) { s.Pins = nil }},
 		{"24030500" + "62", func(s *Settings) { s.Pins = []Pin{{Slot: "b", GPIO: 5}} }},

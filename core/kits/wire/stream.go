@@ -37,9 +37,15 @@ type stream struct {
 	frame  func(frame)
 	improv func(improvPacket)
 	most   int // bytes of a line; what is beyond is dropped
+	// typed is what comes of the console, whether its line has ended or not, with \n at
+	// the end of each, however long it is; without control characters other than tab. It
+	// may be nil.
+	typed func(text []byte)
 
 	in    []byte // not yet told apart: at most one packet
 	text  []byte // of a line that has not ended
+	piece []byte // that typed has not had
+	early int    // bytes of in that typed has had: they wait to be told apart
 	after bool   // a packet of Improv was the last: \n belongs to it
 	cr    bool   // \r was the last, which counts where no \n follows
 }
@@ -48,11 +54,21 @@ type stream struct {
 func (s *stream) feed(data []byte) {
 	s.in = append(s.in, data...)
 	s.sort()
+	s.hand()
+}
+
+// hand hands on what came of the console.
+func (s *stream) hand() {
+	if len(s.piece) > 0 {
+		s.typed(s.piece)
+		s.piece = s.piece[:0]
+	}
 }
 
 // idle says that nothing came for a while: what has begun and not ended was no
 // frame or packet. A line stays.
 func (s *stream) idle() {
+	defer s.hand()
 	for {
 		n := 0
 		for _, mark := range []string{frameMark, improvHead} {
@@ -61,11 +77,27 @@ func (s *stream) idle() {
 			}
 		}
 		if n == 0 {
+			s.show()
 			return
 		}
+		s.early = 0
 		s.in = append(s.in[:0], s.in[n:]...)
 		s.sort()
 	}
+}
+
+// show keeps for typed what may begin a packet, and is most likely the end of a text.
+func (s *stream) show() {
+	if s.typed == nil {
+		return
+	}
+	for _, c := range s.in[s.early:] {
+		if c < ' ' {
+			c = '.'
+		}
+		s.piece = append(s.piece, c)
+	}
+	s.early = len(s.in)
 }
 
 // sort tells apart what came, until more has to come.
@@ -85,6 +117,9 @@ func (s *stream) sort() {
 		s.after = after
 		if n == 0 {
 			break
+		}
+		if n > 1 { // a packet, or the mark of one that lied
+			s.early = 0
 		}
 		in = in[n:]
 	}
@@ -141,6 +176,7 @@ func (s *stream) take(c byte) {
 	switch {
 	case s.cr:
 	case c == '\n':
+		s.keep(c)
 		if len(s.text) > 0 {
 			s.line(s.text)
 		}
@@ -152,7 +188,18 @@ func (s *stream) take(c byte) {
 	}
 }
 
+// keep keeps a byte for typed, which may have had it.
+func (s *stream) keep(c byte) {
+	switch {
+	case s.early > 0:
+		s.early--
+	case s.typed != nil:
+		s.piece = append(s.piece, c)
+	}
+}
+
 func (s *stream) add(c byte) {
+	s.keep(c)
 	if len(s.text) < s.most {
 		s.text = append(s.text, c)
 	}

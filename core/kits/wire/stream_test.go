@@ -7,18 +7,21 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // heard is what a stream finds, as text.
 type heard struct {
 	stream
-	all []string
+	all   []string
+	shown []byte
 }
 
 func newHeard() *heard {
 	h := &heard{}
 	h.most = 64
 	h.line = func(text []byte) { h.all = append(h.all, fmt.Sprintf("line %q", text)) }
+	h.typed = func(text []byte) { h.shown = append(h.shown, text...) }
 	h.stream.frame = func(f frame) { h.all = append(h.all, fmt.Sprintf("frame %02x %02x %x", f.kind, f.seq, f.data)) }
 	h.stream.improv = func(p improvPacket) { h.all = append(h.all, fmt.Sprintf("improv %02x %x", p.kind, p.data)) }
 	return h
@@ -99,8 +102,11 @@ func FuzzStream(f *testing.F) {
 		all := len(h.all)
 		whole := newHeard()
 		whole.feed(noise)
-		if !slices.Equal(whole.all, h.all) {
+		if !slices.Equal(whole.all, h.all) || !bytes.Equal(whole.shown, h.shown) {
 			t.Fatalf("in pieces of %d:\n%q, want\n%q", cut+1, h.all, whole.all)
+		}
+		if shown, tail := typed(h.shown); !utf8.ValidString(shown) || len(tail) >= utf8.UTFMax || strings.ContainsFunc(shown, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }) {
+			t.Fatalf("a terminal is shown %q and %q is kept", shown, tail)
 		}
 		h.idle()
 		h.feed(frame{0x42, 1, []byte{1, 2, 3}}.encode())

@@ -288,6 +288,8 @@ func chanceTLVs(random *rand.Rand, change bool) []byte {
 				v = bytes.Repeat(v[:1], 6+random.IntN(60))
 			case tagTransport:
 				v = []byte{byte(random.IntN(2) + few(2))}
+			case tagHome:
+				v = append(v, ".local"...)
 			case tagRole:
 				v = []byte{byte(random.IntN(5) + few(2))}
 			case tagHold:

@@ -4,9 +4,19 @@
 #define WIFI_SCAN_RUNNING (-1)
 #define WIFI_SCAN_FAILED (-2)
 
-typedef enum WiFiMode { WIFI_OFF = 0, WIFI_STA = 1, WIFI_AP = 2 } WiFiMode_t;
+typedef enum WiFiMode { WIFI_OFF = 0, WIFI_STA = 1, WIFI_AP = 2, WIFI_AP_STA = 3 } WiFiMode_t;
 typedef enum WiFiSleepType { WIFI_NONE_SLEEP = 0, WIFI_LIGHT_SLEEP = 1, WIFI_MODEM_SLEEP = 2 } WiFiSleepType_t;
-typedef enum { WL_IDLE_STATUS = 0, WL_NO_SSID_AVAIL = 1, WL_CONNECTED = 3, WL_DISCONNECTED = 7 } wl_status_t;
+typedef enum {
+  WL_NO_SHIELD = 255,
+  WL_IDLE_STATUS = 0,
+  WL_NO_SSID_AVAIL = 1,
+  WL_SCAN_COMPLETED = 2,
+  WL_CONNECTED = 3,
+  WL_CONNECT_FAILED = 4,
+  WL_CONNECTION_LOST = 5,
+  WL_WRONG_PASSWORD = 6,
+  WL_DISCONNECTED = 7
+} wl_status_t;
 enum wl_enc_type { ENC_TYPE_WEP = 5, ENC_TYPE_TKIP = 2, ENC_TYPE_CCMP = 4, ENC_TYPE_NONE = 7, ENC_TYPE_AUTO = 8 };
 enum WiFiDisconnectReason {
   WIFI_DISCONNECT_REASON_UNSPECIFIED = 1,
@@ -49,8 +59,11 @@ class WiFiClient : public Stream {
   int availableForWrite() override;
   void setNoDelay(bool nodelay);
 
+ protected:
+  bool established();  // the other side may still send
+
  private:
-  bool open_ = false;
+  int link_ = -1;  // of its connection, -1 without one
 };
 
 class ESP8266WiFiClass {
@@ -61,9 +74,13 @@ class ESP8266WiFiClass {
   bool setAutoReconnect(bool autoReconnect);
   WiFiEventHandler onStationModeConnected(std::function<void(const WiFiEventStationModeConnected &)>);
   WiFiEventHandler onStationModeDisconnected(std::function<void(const WiFiEventStationModeDisconnected &)>);
+  bool hostname(const char *aHostname);
+  bool hostname(const String &aHostname) { return hostname(aHostname.c_str()); }
+  String hostname();
   wl_status_t begin(const char *ssid, const char *passphrase = nullptr, int32_t channel = 0, const uint8_t *bssid = nullptr, bool connect = true);
   wl_status_t begin(char *ssid, char *passphrase = nullptr, int32_t channel = 0, const uint8_t *bssid = nullptr, bool connect = true);
   wl_status_t begin(const String &ssid, const String &passphrase = String(), int32_t channel = 0, const uint8_t *bssid = nullptr, bool connect = true);
+  wl_status_t begin();
   bool reconnect();
   bool disconnect(bool wifioff = false);
   bool disconnect(bool wifioff, bool eraseCredentials);

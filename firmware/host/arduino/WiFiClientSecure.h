@@ -9,6 +9,11 @@ class PublicKey {
   bool parse(const uint8_t *derKey, size_t derLen);
   bool isRSA() const;
   bool isEC() const;
+
+ private:
+  friend class WiFiClientSecureCtx;
+  uint8_t der_[120];
+  size_t length_ = 0;
 };
 
 // What does the work. Its time limit is 15 s from the start and in every handshake.
@@ -21,14 +26,23 @@ class WiFiClientSecureCtx : public WiFiClient {
   using WiFiClient::connect;
   using WiFiClient::stop;
   size_t write(const uint8_t *buf, size_t size) override;
+  int available() override;
+  int read() override;
+  int read(uint8_t *buf, size_t size) override;
+  uint8_t connected() override;
   void stop() override;
   void setKnownKey(const PublicKey *pk, unsigned usages = 0);
   void setBufferSizes(int recv, int xmit);
   int getLastSSLError(char *dest = nullptr, size_t len = 0);
 
  private:
+  int run(unsigned target, bool blocking);
+  void free();
+
   const PublicKey *known_ = nullptr;
-  int receive_ = 16384, error_ = 0;
+  int receive_ = 16384, send_ = 512, error_ = 0;
+  struct TlsEngine *engine_ = nullptr;
+  bool greeted_ = false;  // the handshake is done
 };
 
 // Hands everything on but setTimeout, which is its own.

@@ -101,8 +101,10 @@ wl_status_t ESP8266WiFiClass::begin(const char *ssid, const char *key, int32_t, 
   world.ssid = ssid;
   world.key = key != nullptr ? key : "(open)";
   world.joins++;
-  return world.status = WL_DISCONNECTED;
+  // A chip that is on a network stays there until it is told to leave.
+  return world.status == WL_CONNECTED ? world.status : world.status = WL_DISCONNECTED;
 }
+bool ESP8266WiFiClass::hostname(const char *name) { return (world.host = name).size() <= 24; }
 bool ESP8266WiFiClass::reconnect() {
   world.left(WIFI_DISCONNECT_REASON_ASSOC_LEAVE);
   return ++world.again > 0;
@@ -133,15 +135,16 @@ int32_t ESP8266WiFiClass::channel(uint8_t i) { return i + 1; }
 
 // connect waits for who is not there as long as its own time limit says.
 int WiFiClient::connect(IPAddress, uint16_t) {
-  open_ = world.peer;
-  if (!open_) world.clock += _timeout;
-  return open_;
+  link_ = world.peer ? 0 : -1;
+  if (!established()) world.clock += _timeout;
+  return established();
 }
+bool WiFiClient::established() { return link_ >= 0; }
 int WiFiClient::connect(const char *, uint16_t port) { return connect(IPAddress(), port); }
 int WiFiClient::connect(const String &, uint16_t port) { return connect(IPAddress(), port); }
 size_t WiFiClient::write(uint8_t c) { return write(&c, 1); }
 size_t WiFiClient::write(const uint8_t *buf, size_t size) {
-  if (!open_) return 0;
+  if (!established()) return 0;
   world.waiting.append(reinterpret_cast<const char *>(buf), size);
   return size;
 }
@@ -157,13 +160,13 @@ int WiFiClient::read(uint8_t *buf, size_t size) {
 }
 // stop waits for acknowledgements.
 void WiFiClient::stop() {
-  if (open_) world.heard += world.waiting;
+  if (established()) world.heard += world.waiting;
   world.waiting.clear();
-  open_ = false;
+  link_ = -1;
 }
 bool WiFiClient::stop(unsigned) { return stop(), true; }
-uint8_t WiFiClient::connected() { return open_ && (world.peer || available() > 0); }
-int WiFiClient::availableForWrite() { return open_ ? 2 : 0; }
+uint8_t WiFiClient::connected() { return established() && (world.peer || available() > 0); }
+int WiFiClient::availableForWrite() { return established() ? 2 : 0; }
 void WiFiClient::setNoDelay(bool) {}
 
 namespace BearSSL {
@@ -185,6 +188,10 @@ int WiFiClientSecureCtx::connect(IPAddress to, uint16_t port) {
   return 1;
 }
 size_t WiFiClientSecureCtx::write(const uint8_t *buf, size_t size) { return WiFiClient::write(buf, size); }
+int WiFiClientSecureCtx::available() { return WiFiClient::available(); }
+int WiFiClientSecureCtx::read() { return WiFiClient::read(); }
+int WiFiClientSecureCtx::read(uint8_t *buf, size_t size) { return WiFiClient::read(buf, size); }
+uint8_t WiFiClientSecureCtx::connected() { return WiFiClient::connected(); }
 void WiFiClientSecureCtx::stop() {
   WiFiClient::stop();
   error_ = 0;

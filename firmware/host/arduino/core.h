@@ -14,7 +14,7 @@ struct World {
   bool restarted = false;
   // Wi-Fi.
   wl_status_t status = WL_IDLE_STATUS;
-  std::string ssid, key;
+  std::string ssid, key, host;
   int joins = 0, again = 0, leaves = 0;
   bool scanning = false;
   struct Net {

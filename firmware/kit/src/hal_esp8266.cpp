@@ -72,6 +72,12 @@ void Esp8266Hal::begin() {
   WiFi.persistent(false);
   WiFi.mode(WIFI_STA);
   WiFi.setAutoReconnect(false);
+  // As the broker knows it, for who looks at a list of what is on the network.
+  uint8_t own[6];
+  char name[24];
+  mac(own);
+  Text(name, sizeof name).add("homeroom-").mac(own, "");
+  WiFi.hostname(name);
   WiFi.setSleepMode(WIFI_NONE_SLEEP);  // else a command waits for the next beacons
   on_connected = WiFi.onStationModeConnected([](const WiFiEventStationModeConnected &) { associated = true; });
   on_disconnected = WiFi.onStationModeDisconnected([](const WiFiEventStationModeDisconnected &e) {
@@ -148,7 +154,10 @@ void Esp8266Hal::restart() {
   ESP.restart();
 }
 
+// netJoin leaves first what the chip is on: begin does not, and its status would be that
+// of the network before.
 void Esp8266Hal::netJoin(const char *ssid, const char *key) {
+  WiFi.disconnect();
   tries_ = 0;
   left_because = 0;
   associated = false;
@@ -165,7 +174,7 @@ void Esp8266Hal::netLeave() {
 Hal::Link Esp8266Hal::netState(KitReason *why) {
   *why = net_why_;
   if (net_ != Link::opening && net_ != Link::open) return net_;
-  bool on = WiFi.status() == WL_CONNECTED;
+  bool on = associated && WiFi.status() == WL_CONNECTED;
   int because = left_because;
   if (on && net_ == Link::opening) {
     net_ = Link::open;
@@ -248,8 +257,8 @@ bool Esp8266Hal::tcpOpen(Line line, const char *host, uint16_t port, const uint8
   return true;
 }
 
-// openTls speaks TLS only to who has the pinned key. The broker's listener writes
-// at most 1024 bytes at once, so that such a buffer holds what it sends. Who takes the
+// openTls speaks TLS only to who has the pinned key. Homeroom writes at most 512 bytes at
+// once to such a client, which this buffer holds; another broker may write twice that. Who takes the
 // connection and then is silent has 15 s, which the core does not let anybody change.
 bool Esp8266Hal::openTls(const IPAddress &to, uint16_t port, const uint8_t *key, size_t length) {
   whys_[broker] = KitReason::tls;

@@ -133,13 +133,15 @@ void App::tick() {
 
 void App::serial() {
   uint8_t bytes[128];
-  size_t n = hal_.serialRead(bytes, sizeof bytes);
-  if (n > 0) {
+  // A whole request that came while a connection was opened: another one may be opened next.
+  for (size_t got = 0; got < kFrameMost;) {
+    size_t n = hal_.serialRead(bytes, sizeof bytes);
+    if (n == 0) break;
+    got += n;
     received_at_ = now_;
     splitter_.push(bytes, n);
-  } else if (splitter_.pending() && now_ - received_at_ >= kQuiet) {
-    splitter_.quiet();
   }
+  if (splitter_.pending() && now_ - received_at_ >= kQuiet) splitter_.quiet();
   while (out_count_ > 0) {
     size_t end = out_at_ + out_count_ < kOut ? out_at_ + out_count_ : kOut;
     size_t took = hal_.serialWrite(out_ + out_at_, end - out_at_);
@@ -198,6 +200,7 @@ void App::request(uint8_t type, uint8_t seq, const uint8_t *data, size_t length)
       if (settings_.cable && state_ == KitState::waiting) backoff_.reset();  // there is a program
       return answer(type, seq, FrameStatus::done, facts());
     case kReadSettings:
+      if (length == 2) return readFrom(type, seq, get16(data));
       put32(body(), store_.sequence());
       n = encodeSettings(newest(), Extent::open, body() + 4, kBody - 4);
       if (n <= kBody - 4) return answer(type, seq, FrameStatus::done, 4 + n);
@@ -250,6 +253,18 @@ void App::request(uint8_t type, uint8_t seq, const uint8_t *data, size_t length)
       status = FrameStatus::unknown;
   }
   answer(type, seq, status);
+}
+
+// readFrom answers with what of the settings fits from there.
+void App::readFrom(uint8_t type, uint8_t seq, size_t from) {
+  constexpr size_t kHead = 6, kRoom = kBody - kHead;
+  size_t n = encodeSettings(newest(), Extent::open, work_, Settings::kMost);
+  if (from > n) return answer(type, seq, FrameStatus::wrong);
+  size_t left = n - from < kRoom ? n - from : kRoom;
+  memmove(body() + kHead, work_ + from, left);
+  put32(body(), store_.sequence());
+  put16(body() + 4, static_cast<uint16_t>(n));
+  answer(type, seq, FrameStatus::done, kHead + left);
 }
 
 // facts writes those of hello into body().
@@ -341,6 +356,12 @@ void App::info() {
   else t.add("Network ").add(settings_.ssid[0] != 0 ? settings_.ssid : "none").add(address[0] != 0 ? ", address " : "").add(address);
   print(text);
   const char *states[] = {"No settings to join with", "Joining the network", "Joining the broker", "On the broker", "Waiting to try again"};
+  if (kNetwork && !settings_.cable && settings_.home[0] != 0) {
+    Text h(text, sizeof text);
+    h.add("Home ").add(settings_.home);
+    if (state_ == KitState::joined && places_.home()) h.add(", where the broker is");
+    print(text);
+  }
   Text s(text, sizeof text);
   s.add(states[static_cast<size_t>(state_)]);
   if (reason_ != KitReason::none) s.add(": ").add(said(reason_));
@@ -525,6 +546,7 @@ void App::reload() {
   bool other = !sameNetwork(next_, settings_);
   if (strcmp(next_.name, settings_.name) != 0) mqtt_.forget();
   mqtt_.end();
+  if (other) places_ = Places();
   settings_ = next_;
   then_ = Then::nothing;
   build();
@@ -701,7 +723,9 @@ void App::stop() {
   if (kNetwork) hal_.tcpClose(Hal::broker);
   enter(settings_.complete() ? KitState::waiting : KitState::empty, KitReason::none);
   // A network alone is joined too: whoever sets the kit up wants to see that it works.
-  if (!settings_.complete() && kNetwork && !settings_.cable && settings_.ssid[0] != 0) hal_.netJoin(settings_.ssid, settings_.key);
+  KitReason why;
+  if (!settings_.complete() && kNetwork && !settings_.cable && settings_.ssid[0] != 0 && hal_.netState(&why) != Hal::Link::open)
+    hal_.netJoin(settings_.ssid, settings_.key);
 }
 
 void App::fail(KitReason why) {
@@ -772,7 +796,10 @@ void App::way() {
     }
     case KitState::broker:
       if (!mqtt_.open()) {
-        if (begun_) return fail(reasonOf(mqtt_.why()));
+        if (begun_) {
+          places_.refused();
+          return fail(reasonOf(mqtt_.why()));
+        }
         Transport *transport = nullptr;
         if (settings_.cable) {
           if (cable_.state() == Cable::State::opening) return;
@@ -781,7 +808,10 @@ void App::way() {
         } else if (kNetwork) {
           Hal::Link link = hal_.tcpState(Hal::broker, &why);
           if (link == Hal::Link::opening) return;
-          if (link != Hal::Link::open) return fail(why != KitReason::none ? why : KitReason::noBroker);
+          if (link != Hal::Link::open) {
+            if (why == KitReason::none) why = KitReason::noBroker;
+            return places_.next(why) ? reach() : fail(places_.reason(why));
+          }
           transport = &tcp_;
         }
         MqttOptions o;
@@ -814,8 +844,15 @@ void App::connect() {
 void App::open() {
   begun_ = false;
   enter(KitState::broker, reason_);
-  if (settings_.cable) cable_.open(now_);
-  else if (kNetwork) hal_.tcpOpen(Hal::broker, settings_.host, settings_.port, settings_.tls, settings_.tls_length);
+  if (settings_.cable) return cable_.open(now_);
+  if (!kNetwork) return;
+  places_.begin(settings_.home[0] != 0 && strcmp(settings_.home, settings_.host) != 0);
+  reach();
+}
+
+// reach opens a connection to the broker, where this attempt is.
+void App::reach() {
+  hal_.tcpOpen(Hal::broker, places_.home() ? settings_.home : settings_.host, settings_.port, settings_.tls, settings_.tls_length);
 }
 
 void App::joined() {
@@ -830,7 +867,8 @@ void App::subscribed(const char *, bool granted) {
   if (!granted) refused_ = true;
   if (wanted_ == 0 || --wanted_ > 0) return;
   enter(KitState::joined, KitReason::none);
-  print("Joined the broker");
+  places_.joined();
+  print(places_.home() ? "Joined the broker at home" : "Joined the broker");
   if (!store_.proven()) store_.prove();
   trial_ = false;
   kit_->connected(now_);
@@ -845,7 +883,7 @@ bool App::startScan(uint8_t who) {
     // A chip that joins cannot look round.
     if (state_ == KitState::network) {
       hal_.netLeave();
-      enter(KitState::waiting, reason_);
+      enter(KitState::waiting, KitReason::none);  // this try did not fail
     }
     if (!hal_.scanStart()) return false;
     scan_at_ = now_;
@@ -992,30 +1030,39 @@ void App::obey(const uint8_t *payload, size_t length) {
   }
 }
 
-// orderUpdate takes PATH SIZE MD5 VERSION. One that is under way goes on.
-void App::orderUpdate(const char *text) {
+// page is where updates are. Where it is on the broker's machine, and that was found
+// at home, it is there too; to then has it.
+const char *App::page(char *to, size_t size) {
+  size_t n = strlen(settings_.host);
+  if (!places_.home() || strncmp(settings_.page, settings_.host, n) != 0 || settings_.page[n] != ':') return settings_.page;
+  Text(to, size).add(settings_.home).add(settings_.page + n);
+  return to;
+}
+
+// orderUpdate takes PATH SIZE MD5 VERSION, which it cuts up. One that is under way goes on.
+void App::orderUpdate(char *text) {
   if (fetch_.state() != Fetch::State::idle) return;
-  char words[4][128];
+  if (!kNetwork || (hal_.abilities() & Hal::kUpdate) == 0 || settings_.page[0] == 0) return tell("update failed ", "here");
+  char *words[4];
   size_t count = 0;
   while (*text != 0) {
-    const char *end = strchr(text, ' ');
+    char *end = strchr(text, ' ');
     size_t n = end == nullptr ? strlen(text) : static_cast<size_t>(end - text);
-    if (count == 4 || n == 0 || n >= sizeof words[0]) return tell("update failed ", "connect");
-    memcpy(words[count], text, n);
-    words[count++][n] = 0;
-    text += end == nullptr ? n : n + 1;
+    if (count == 4 || n == 0 || n > kUpdateWord) return tell("update failed ", "connect");
+    words[count++] = text;
+    text += n;
+    if (end != nullptr) *text++ = 0;
   }
   Fetch::Order order;
-  if ((hal_.abilities() & Hal::kUpdate) == 0 || settings_.page[0] == 0) return tell("update failed ", "here");
   if (count != 4 || words[0][0] != '/' || strlen(words[3]) >= sizeof update_version_) return tell("update failed ", "connect");
   if (!number(words[1], UINT32_MAX, &order.size) || order.size == 0) return tell("update failed ", "size");
   if (strlen(words[2]) != 32) return tell("update failed ", "md5");
-  order.page = settings_.page;
   order.path = words[0];
   order.md5 = words[2];
   Text(update_version_, sizeof update_version_).add(words[3]);
   tell("update start ", update_version_);
   fetch_told_ = now_;
+  order.page = page(reinterpret_cast<char *>(work_), sizeof work_);
   fetch_.start(order, now_);
 }
 

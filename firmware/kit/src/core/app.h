@@ -9,6 +9,7 @@
 #include "hal.h"
 #include "improv.h"
 #include "mqtt.h"
+#include "places.h"
 #include "roles.h"
 #include "settings.h"
 
@@ -39,6 +40,7 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   static constexpr uint32_t kSample = 50;          // ms between two readings of A0
   static constexpr uint32_t kTestRest = 30;        // ms that a contact rests before a test tells it
   static constexpr uint32_t kScanFor = 9000;       // ms
+  static constexpr size_t kUpdateWord = 127;       // bytes of a word of an order
   static constexpr uint32_t kImprovFor = 30000;    // ms to join
   static constexpr uint8_t kBoardLed = 2;          // GPIO, inverted
 
@@ -97,6 +99,7 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   void answer(uint8_t type, uint8_t seq, FrameStatus status, size_t length = 0);
   uint8_t *body() { return work_ + kFrameHead + 1; }  // where an answer puts what follows its status
   static constexpr size_t kBody = kFrameData - 1;
+  void readFrom(uint8_t type, uint8_t seq, size_t from);
   size_t facts();
   void tellStatus();
   void command(const ConsoleCommand &c);
@@ -127,6 +130,7 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   void way();
   void connect();
   void open();
+  void reach();
   void stop();
   void fail(KitReason why);
   void enter(KitState state, KitReason reason);
@@ -139,8 +143,9 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   void tell(const char *a, const char *b = "", const char *c = "");
   void tellInfo();
   void obey(const uint8_t *payload, size_t length);
-  void orderUpdate(const char *text);
+  void orderUpdate(char *text);
   void update();
+  const char *page(char *to, size_t size);
   const char *topic(const char *last);
 
   Hal &hal_;
@@ -179,6 +184,7 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   uint32_t since_ = 0;  // of state_
   bool stayed_ = false;
   Backoff backoff_;
+  Places places_;
   Mqtt mqtt_;
   Way tcp_;
   Cable cable_;

@@ -85,8 +85,9 @@ struct Hal {
   virtual bool scanNext(Network *) { return false; }
 
   // TCP. key is the SubjectPublicKeyInfo (DER) that the server must have, or
-  // length 0 for no TLS. tcpOpen may wait for a name and a connection, at most three
-  // seconds in all; TLS takes some more. Presses are not lost meanwhile: see watch.
+  // length 0 for no TLS. Names in .local are asked for by mDNS. tcpOpen ends what was
+  // open, and may wait for a name and a connection, at most three seconds in all; TLS
+  // takes some more. Presses are not lost meanwhile: see watch.
   // tcpRead and tcpWrite tell how many bytes they moved; what came before an end can
   // still be read after it.
   virtual bool tcpOpen(Line, const char *, uint16_t, const uint8_t *, size_t) { return false; }

@@ -54,7 +54,7 @@ struct MqttOwner {
 
 class Mqtt {
  public:
-  static constexpr size_t kPayload = 1536;  // bytes that come in and fit with every topic
+  static constexpr size_t kPayload = 2048;  // bytes that come in and fit with every topic: settings of any design do
   static constexpr size_t kTopic = 128;     // bytes of a topic name, with its end
   static constexpr size_t kQueue = 3072;    // bytes of what waits to go out or to be acknowledged
   static constexpr size_t kOut = 768;       // bytes of the largest packet that goes out

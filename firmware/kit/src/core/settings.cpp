@@ -23,6 +23,13 @@ bool number8(uint8_t *to, uint8_t most, const uint8_t *from, size_t length) {
   return true;
 }
 
+// validHome reports whether something is before ".local".
+bool validHome(const uint8_t *name, size_t length) {
+  const char end[] = ".local";
+  size_t n = sizeof end - 1;
+  return length > n && memcmp(name + length - n, end, n) == 0;
+}
+
 // piece reads a length and a text.
 bool piece(char *to, size_t size, const uint8_t **at, size_t *left) {
   if (*left == 0) return false;
@@ -34,9 +41,9 @@ bool piece(char *to, size_t size, const uint8_t **at, size_t *left) {
 }
 
 bool readPart(PartSettings *p, const uint8_t *at, size_t left) {
-  if (left < 9 || at[0] > 15) return false;
+  if (left < 9 || at[0] > (15 | PartSettings::kAdded)) return false;
   memset(p, 0, sizeof *p);
-  p->flags = at[0];
+  p->flags = at[0] & 15;
   p->min = static_cast<int32_t>(get32(at + 1));
   p->max = static_cast<int32_t>(get32(at + 5));
   at += 9;
@@ -74,6 +81,7 @@ bool take(Settings *s, uint8_t tag, const uint8_t *v, size_t n) {
       if (!number8(&u, 1, v, n)) return false;
       s->cable = u == 1;
       return s->has_transport = true;
+    case kTagHome: return validHome(v, n) && text(s->home, sizeof s->home, v, n);
     case kTagName: return text(s->name, sizeof s->name, v, n);
     case kTagRole:
       if (!number8(&u, static_cast<uint8_t>(Role::all), v, n)) return false;
@@ -102,6 +110,7 @@ void takeAway(Settings *s, uint8_t tag) {
     case kTagTls: s->tls_length = 0; break;
     case kTagPage: memset(s->page, 0, sizeof s->page); break;
     case kTagTransport: s->cable = s->has_transport = false; break;
+    case kTagHome: memset(s->home, 0, sizeof s->home); break;
     case kTagName: memset(s->name, 0, sizeof s->name); break;
     case kTagRole:
       s->role = Role::light;
@@ -118,11 +127,12 @@ void takeAway(Settings *s, uint8_t tag) {
   }
 }
 
-bool known(uint8_t tag) { return (tag >= kTagSsid && tag <= kTagTransport) || (tag >= kTagName && tag <= kTagLabel); }
+bool known(uint8_t tag) { return (tag >= kTagSsid && tag <= kTagHome) || (tag >= kTagName && tag <= kTagLabel); }
 
 // takeAll reads TLVs into s.
 bool takeAll(Settings *s, const uint8_t *at, size_t left, bool change) {
   uint32_t seen = 0, emptied = 0;
+  bool adds = false;  // the parts
   if (left > Settings::kMost) return false;
   while (left > 0) {
     if (left < 2 || left - 2 < at[1]) return false;
@@ -135,8 +145,13 @@ bool takeAll(Settings *s, const uint8_t *at, size_t left, bool change) {
     uint32_t bit = 1u << ((tag & 0x0f) | (tag >= kTagName ? 16 : 0));
     bool first = (seen & bit) == 0, many = tag == kTagPart || tag == kTagPin, empty = change && n == 0;
     if (!first && (!many || empty || (emptied & bit) != 0)) return false;
+    if (tag == kTagPart && n > 0) {
+      bool added = (v[0] & PartSettings::kAdded) != 0;
+      if ((added && !change) || (!first && added != adds)) return false;
+      adds = added;
+    }
     seen |= bit;
-    if (change && first) takeAway(s, tag);
+    if (change && first && !(tag == kTagPart && adds)) takeAway(s, tag);
     if (empty) {
       emptied |= bit;
     } else if (!take(s, tag, v, n)) {
@@ -194,6 +209,7 @@ void write(const Settings &s, Extent extent, Out *out) {
     out->text(kTagPage, s.page);
     b[0] = s.cable;
     if (s.has_transport) out->value(kTagTransport, b, 1);
+    out->text(kTagHome, s.home);
   }
   out->text(kTagName, s.name);
   b[0] = static_cast<uint8_t>(s.role);
@@ -291,7 +307,7 @@ uint32_t settingsCrc(const Settings &s, Extent extent) {
 bool sameNetwork(const Settings &a, const Settings &b) {
   return strcmp(a.ssid, b.ssid) == 0 && strcmp(a.key, b.key) == 0 && strcmp(a.host, b.host) == 0 && a.port == b.port &&
          strcmp(a.account, b.account) == 0 && strcmp(a.secret, b.secret) == 0 && a.tls_length == b.tls_length &&
-         memcmp(a.tls, b.tls, a.tls_length) == 0 && strcmp(a.page, b.page) == 0 && a.cable == b.cable;
+         memcmp(a.tls, b.tls, a.tls_length) == 0 && strcmp(a.page, b.page) == 0 && a.cable == b.cable && strcmp(a.home, b.home) == 0;
 }
 
 size_t encodeSlot(const Settings &s, uint32_t sequence, uint8_t *to, size_t size) {

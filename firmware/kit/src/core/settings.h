@@ -10,12 +10,14 @@
 // Tags of settings.
 enum Tag : uint8_t {
   kTagSsid = 0x10, kTagKey, kTagHost, kTagPort, kTagAccount, kTagSecret, kTagTls, kTagPage, kTagTransport,
+  kTagHome,
   kTagName = 0x20, kTagRole, kTagHold, kTagPart, kTagPin, kTagLabel,
 };
 
 // PartSettings is a part of the kit and its topic (tag 23).
 struct PartSettings {
   enum Flag : uint8_t { publish = 1, toggle = 2, writable = 4, retain = 8 };
+  static constexpr uint8_t kAdded = 16;  // in a change: those that are there stay
   uint8_t flags;
   int32_t min, max;
   char slot[17], topic[121], yes[25], no[25];
@@ -38,7 +40,7 @@ struct Settings {
   static constexpr size_t kParts = 8, kPins = 8;
 
   // Of the network.
-  char ssid[33], key[65], host[64], account[65], secret[65], page[73];
+  char ssid[33], key[65], host[64], account[65], secret[65], page[73], home[64];
   uint16_t port;  // of the broker; 0 where it is not set
   uint8_t tls[120];
   uint8_t tls_length;  // 0: no TLS

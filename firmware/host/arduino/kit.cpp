@@ -1,0 +1,3 @@
+// host.cpp as the firmware of the board.
+#define KIT_ARDUINO
+#include "../host.cpp"
