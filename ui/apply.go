@@ -94,8 +94,7 @@ func zoomed(scale float64, by int) float64 {
 // systemLanguage returns the tag of the system's language.
 func systemLanguage() string { return systemLocale().String() }
 
-// systemLocale asks once: Fyne writes to the terminal each time it finds a
-// locale that is none, such as C.
+// systemLocale asks once.
 var systemLocale = sync.OnceValue(fynelang.SystemLocale)
 
 // useWords gives Fyne's own buttons and menus the window's language. Fyne asks

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 
+	"homeroom/assets/lang"
 	"homeroom/core"
 )
 
@@ -26,3 +27,6 @@ func ProbeIfAsked() {}
 
 // ShowFailure shows nothing: a build without a window has a terminal.
 func ShowFailure(title, text string) {}
+
+// AskPort asks nobody: a build without a window has a terminal.
+func AskPort(lang.Language, func() Taken) bool { return false }

@@ -35,6 +35,8 @@ type Parts struct {
 	// Recordings are made and played.
 	Recordings Recordings
 	Settings   settings.Store
+	// Restart ends the window and starts the program again.
+	Restart func()
 }
 
 // Broker is what the window asks the broker.
@@ -73,7 +75,7 @@ type Accounts interface {
 func screensOf(p Parts, s *shell) ([]screen, []string) {
 	return []screen{
 		home.New(p.Broker, p.Accounts, p.Rehearsal, p.Info, p.Addresses, s),
-		rooms.New(p.History, p.Accounts, p.Alarms, s),
+		rooms.New(p.History, p.Accounts, p.Plan.Plan, p.Alarms, s),
 		plan.New(p.Plan, s),
 		kits.New(p.Kits, s),
 		rules.New(p.Rules, s),
@@ -81,7 +83,7 @@ func screensOf(p Parts, s *shell) ([]screen, []string) {
 		record.New(p.Recordings, p.Recordings, s),
 		xray.New(p.Broker, s),
 		accounts.New(p.Accounts, p.Accounts, p.Accounts, p.Addresses, func() core.Limits { return p.Settings.Settings().Limits }, s),
-		settings.New(p.Settings, p.Info, s),
+		settings.New(p.Settings, p.Info, p.Restart, s),
 		setup.New(p.Setup, s),
 	}, []string{"home", "rooms", "plan", "kits", "rules", "messages", "record", "xray", "accounts", "settings", "setup"}
 }

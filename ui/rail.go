@@ -6,7 +6,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
@@ -41,40 +40,31 @@ func newRail(screens []screen, pick func(i int)) *rail {
 // choose marks item i as where we are.
 func (r *rail) choose(i int) {
 	for j, item := range r.items {
-		item.choose(i == j)
+		item.mark(i == j)
 	}
 }
 
 // railItem is one line of the navigation.
 type railItem struct {
-	fw.BaseWidget
-	icon    *fw.Icon
-	source  fyne.Resource
-	name    *fw.Label
-	back    *canvas.Rectangle
-	pick    func()
-	chosen  bool
-	hovered bool
-	focused bool
+	widget.Item
+	icon   *fw.Icon
+	source fyne.Resource
+	name   *fw.Label
 }
 
-var (
-	_ fyne.Tappable     = (*railItem)(nil)
-	_ fyne.Focusable    = (*railItem)(nil)
-	_ desktop.Hoverable = (*railItem)(nil)
-)
-
 func newRailItem(icon fyne.Resource, name string, pick func()) *railItem {
-	i := &railItem{icon: fw.NewIcon(icon), source: icon, name: fw.NewLabel(name), back: canvas.NewRectangle(nil), pick: pick}
+	i := &railItem{icon: fw.NewIcon(icon), source: icon, name: fw.NewLabel(name)}
+	i.OnPress = pick
+	i.Body = container.New(layout.NewCustomPaddedLayout(1, 1, 10, 10), container.NewBorder(nil, nil, i.icon, nil, i.name))
 	i.ExtendBaseWidget(i)
 	return i
 }
 
-func (i *railItem) choose(chosen bool) {
-	if i.chosen == chosen {
+// mark chooses it, or another.
+func (i *railItem) mark(chosen bool) {
+	if i.Chosen() == chosen {
 		return
 	}
-	i.chosen = chosen
 	i.name.TextStyle.Bold = chosen
 	i.name.Importance = fw.MediumImportance
 	i.icon.SetResource(i.source)
@@ -83,66 +73,7 @@ func (i *railItem) choose(chosen bool) {
 		i.icon.SetResource(theme.NewPrimaryThemedResource(i.source))
 	}
 	i.name.Refresh()
-	i.Refresh()
-}
-
-// CreateRenderer is part of fyne.Widget.
-func (i *railItem) CreateRenderer() fyne.WidgetRenderer {
-	i.paint()
-	return fw.NewSimpleRenderer(container.NewStack(i.back, container.New(layout.NewCustomPaddedLayout(1, 1, 10, 10),
-		container.NewBorder(nil, nil, i.icon, nil, i.name))))
-}
-
-// Refresh is part of fyne.CanvasObject.
-func (i *railItem) Refresh() {
-	i.paint()
-	i.BaseWidget.Refresh()
-}
-
-func (i *railItem) paint() {
-	i.back.CornerRadius = theme.Size(theme.SizeNameButtonRadius)
-	i.back.StrokeWidth = 0
-	switch {
-	case i.chosen:
-		i.back.FillColor = theme.Color(theme.ColorNameSelection)
-	case i.hovered:
-		i.back.FillColor = theme.Color(theme.ColorNameHover)
-	default:
-		i.back.FillColor = nil
-	}
-	if i.focused {
-		i.back.StrokeWidth = 2
-		i.back.StrokeColor = theme.Color(theme.ColorNameFocus)
-	}
-}
-
-// Tapped is part of fyne.Tappable.
-func (i *railItem) Tapped(*fyne.PointEvent) { i.pick() }
-
-// MouseIn is part of desktop.Hoverable.
-func (i *railItem) MouseIn(*desktop.MouseEvent) { i.hovered = true; i.Refresh() }
-
-// MouseMoved is part of desktop.Hoverable.
-func (i *railItem) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut is part of desktop.Hoverable.
-func (i *railItem) MouseOut() { i.hovered = false; i.Refresh() }
-
-// FocusGained is part of fyne.Focusable.
-func (i *railItem) FocusGained() { i.focused = true; i.Refresh() }
-
-// FocusLost is part of fyne.Focusable.
-func (i *railItem) FocusLost() { i.focused = false; i.Refresh() }
-
-// TypedRune is part of fyne.Focusable.
-func (i *railItem) TypedRune(rune) {}
-
-// TypedKey is part of fyne.Focusable.
-func (i *railItem) TypedKey(e *fyne.KeyEvent) {
-	switch e.Name {
-	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		i.pick()
-	}
+	i.Choose(chosen)
 }
 
 // ground is a flat colour of the theme behind a part of the window.

@@ -78,19 +78,14 @@ func newStatus(open bool) *status {
 }
 
 func (s *status) show(v statusValues) {
-	set := func(l *fw.Label, text string) {
-		if l.Text != text {
-			l.SetText(text)
-		}
-	}
-	set(s.addr, lang.L("Broker at {address}", "address", v.addr))
-	set(s.connected, lang.L("{n} connected", "n", widget.Number(uint64(v.connected))))
-	set(s.rate, lang.L("{n} messages a second", "n", widget.Number(v.rate)))
+	widget.SetText(s.addr, lang.L("Broker at {address}", "address", v.addr))
+	widget.SetText(s.connected, lang.L("{n} connected", "n", widget.Number(uint64(v.connected))))
+	widget.SetText(s.rate, lang.L("{n} messages a second", "n", widget.Number(v.rate)))
 	if i := importance(v.refused); s.refused.Importance != i {
 		s.refused.Importance = i
 		s.refused.Refresh()
 	}
-	set(s.refused, lang.L("{n} refused today", "n", widget.Number(uint64(v.refused))))
+	widget.SetText(s.refused, lang.L("{n} refused today", "n", widget.Number(uint64(v.refused))))
 }
 
 func importance(refused int) fw.Importance {

@@ -18,6 +18,7 @@ import (
 	"homeroom/assets"
 	"homeroom/assets/lang"
 	"homeroom/core"
+	_ "homeroom/ui/locale" // before Fyne
 	"homeroom/ui/widget"
 )
 

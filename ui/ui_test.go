@@ -34,6 +34,7 @@ import (
 	"homeroom/core/topic"
 	"homeroom/ui/settings"
 	"homeroom/ui/widget"
+	"homeroom/ui/widget/widgettest"
 )
 
 // parts is everything the window asks for, with next to nothing in it.
@@ -427,7 +428,7 @@ func TestLanguageAndThemeChangeLive(t *testing.T) {
 			if lang.Used() != lang.Korean || s.rail == before {
 				t.Errorf("language %q, rebuilt %v", lang.Used(), s.rail != before)
 			}
-			if s.current != "settings" || !s.rail.items[1].chosen {
+			if s.current != "settings" || !s.rail.items[1].Chosen() {
 				t.Error("the screen changed with the language")
 			}
 			if app.Settings().Theme().(*look).variant != "dark" {
@@ -452,6 +453,44 @@ func TestScreensFit(t *testing.T) {
 			s.Go(name)
 			if m, most := s.win.Content().MinSize(), startSize(1); m.Width > most.Width || m.Height > most.Height {
 				t.Errorf("%s in %s needs %v; the window starts with %v", name, l, m, most)
+			}
+		}
+	}
+}
+
+// TestTextsKeepApart: in each language, at the first size of the window and at a
+// small one, no text stands on another one or is cut off.
+func TestTextsKeepApart(t *testing.T) {
+	test.NewTempApp(t)
+	test.ApplyTheme(t, newLook("light"))
+	t.Cleanup(func() { lang.Use(lang.English, "") })
+	p := &parts{}
+	p.claimed.Store(true)
+	for _, l := range lang.All() {
+		lang.Use(l, "")
+		s := newShell(t.Context(), p.of(t), test.NewTempWindow(t, nil))
+		var mu sync.Mutex // whoever holds it is the UI goroutine
+		s.do = func(f func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			f()
+		}
+		s.do(s.rebuild)
+		for i, name := range s.names {
+			s.do(func() { s.Go(name) })
+			show, err := s.screens[i].Load(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.do(show)
+			s.work.Wait() // what the screen asked for is there
+			for _, size := range []fyne.Size{startSize(1), fyne.NewSize(1024, 700)} {
+				s.do(func() {
+					s.win.Resize(size)
+					for _, fault := range widgettest.Crowded(s.win) {
+						t.Errorf("%s in %s, %v wide: %s", name, l, size.Width, fault)
+					}
+				})
 			}
 		}
 	}

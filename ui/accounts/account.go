@@ -261,7 +261,7 @@ type person struct {
 
 func (t *accountTab) addPerson() {
 	s := t.screen
-	var sh *sheet
+	var sh *widget.Sheet
 	p := &person{label: widget.NewEntry(), password: widget.NewPasswordEntry(), hint: widget.Muted("")}
 	check := func() {
 		wrong := ""
@@ -271,8 +271,8 @@ func (t *accountTab) addPerson() {
 		p.hint.SetText(wrong)
 		p.hint.Hidden = wrong == ""
 		p.password.Hidden = p.make.Checked
-		sh.allow(p.name.check(&s.data) && wrong == "")
-		sh.dialog.Refresh()
+		sh.Allow(p.name.check(&s.data) && wrong == "")
+		sh.Fit()
 	}
 	proposed := ""
 	p.label.SetPlaceHolder(lang.L("in any script"))
@@ -294,7 +294,7 @@ func (t *accountTab) addPerson() {
 	body := container.NewVBox(
 		widget.Field(lang.L("Display name"), p.label, ""), p.name.box,
 		widget.Field(lang.L("Role"), p.role, ""), widget.Field(lang.L("Team"), p.team.input, ""), p.make, p.password, p.hint)
-	sh = s.open(lang.L("Add person"), lang.L("Add"), 420, body, func() {
+	sh = s.open(lang.L("Add person"), lang.L("Add"), 420, body, func(*widget.Sheet) {
 		a := core.Account{Name: topic.ID(p.name.entry.Text), Label: strings.TrimSpace(p.label.Text), Role: roleOf(p.role), Team: p.team.team()}
 		a.Mounted = a.Role != core.Teacher
 		password := p.password.Text
@@ -302,7 +302,7 @@ func (t *accountTab) addPerson() {
 			password = newPassword()
 		}
 		made := p.make.Checked
-		sh.run(func(ctx context.Context) (err error) {
+		sh.Do(func(ctx context.Context) (err error) {
 			a, _, err = s.people.Add(ctx, a, password)
 			return err
 		}, func() {
@@ -320,11 +320,11 @@ func (t *accountTab) addPerson() {
 
 func (t *accountTab) addKit() {
 	s := t.screen
-	var sh *sheet
+	var sh *widget.Sheet
 	label := widget.NewEntry()
 	label.SetPlaceHolder(lang.L("such as “Lamp by the window”"))
 	var name *idField
-	check := func() { sh.allow(name.check(&s.data)) }
+	check := func() { sh.Allow(name.check(&s.data)) }
 	name = newIDField(lang.L("Name"), &s.data, func() {
 		if sh != nil {
 			check()
@@ -333,10 +333,10 @@ func (t *accountTab) addKit() {
 	name.entry.SetText(s.data.free("kit", 1)[0])
 	team := newTeamSelect(&s.data, s.data.usualTeam())
 	body := container.NewVBox(name.box, widget.Field(lang.L("Display name"), label, ""), kitTeam(team))
-	sh = s.open(lang.L("Add kit"), lang.L("Add"), 420, body, func() {
+	sh = s.open(lang.L("Add kit"), lang.L("Add"), 420, body, func(*widget.Sheet) {
 		a := core.Account{Name: topic.ID(name.entry.Text), Label: strings.TrimSpace(label.Text), Role: core.Kit, Team: team.team(), Mounted: true}
 		var secret string
-		sh.run(func(ctx context.Context) (err error) {
+		sh.Do(func(ctx context.Context) (err error) {
 			a, secret, err = s.people.Add(ctx, a, "")
 			return err
 		}, func() {
@@ -358,7 +358,7 @@ const maxAtOnce = 60
 
 func (t *accountTab) addSeveral() {
 	s := t.screen
-	var sh *sheet
+	var sh *widget.Sheet
 	count, prefix, hint := widget.NewEntry(), widget.NewEntry(), widget.Muted("")
 	hint.SizeName = theme.SizeNameCaptionText
 	count.SetText("10")
@@ -384,15 +384,15 @@ func (t *accountTab) addSeveral() {
 		}
 		hint.Importance = importance
 		hint.SetText(text)
-		sh.allow(names != nil)
+		sh.Allow(names != nil)
 	}
 	count.OnChanged, prefix.OnChanged = func(string) { check() }, func(string) { check() }
 	body := container.NewVBox(widget.Field(lang.L("How many"), count, ""), widget.Field(lang.L("Names begin with"), prefix, ""), hint, kitTeam(team))
-	sh = s.open(lang.L("Add several kits"), lang.L("Add"), 420, body, func() {
+	sh = s.open(lang.L("Add several kits"), lang.L("Add"), 420, body, func(*widget.Sheet) {
 		team, names := team.team(), names
 		var cards []credential
 		var failed error
-		sh.run(func(ctx context.Context) error {
+		sh.Do(func(ctx context.Context) error {
 			for _, name := range names {
 				a, secret, err := s.people.Add(ctx, core.Account{Name: topic.ID(name), Role: core.Kit, Team: team, Mounted: true}, "")
 				if err != nil {
@@ -433,15 +433,15 @@ func (t *accountTab) change() {
 		}
 		return a
 	}
-	var sh *sheet
+	var sh *widget.Sheet
 	var bounds *limitFields
 	check := func() {
 		meaning.SetText(explainMount(filled()))
 		_, ok := bounds.check()
-		sh.allow(ok)
-		sh.fit()
+		sh.Allow(ok)
+		sh.Fit()
 	}
-	bounds = newLimitFields(a.Limits, s.data.limits, func() { sh.fit() }, func() { check() })
+	bounds = newLimitFields(a.Limits, s.data.limits, func() { sh.Fit() }, func() { check() })
 	role.OnChanged, team.input.OnChanged, mount.OnChanged = func(string) { check() }, func(string) { check() }, func(bool) { check() }
 	ends := widget.Muted(lang.L("Another role or team, or this switch, signs the account out; it can sign in again at once."))
 	ends.SizeName = theme.SizeNameCaptionText
@@ -453,10 +453,10 @@ func (t *accountTab) change() {
 	body.Add(widget.Field(lang.L("Team"), team.input, ""))
 	body.Add(container.New(layout.NewCustomPaddedVBoxLayout(-8), mount, meaning, ends))
 	body.Add(bounds.content)
-	sh = s.open(lang.L("Change {name}", "name", a.Name), lang.L("Save"), 420, body, func() {
+	sh = s.open(lang.L("Change {name}", "name", a.Name), lang.L("Save"), 420, body, func(*widget.Sheet) {
 		a := filled()
 		a.Limits, _ = bounds.check()
-		sh.run(func(ctx context.Context) error { return s.people.Change(ctx, a) },
+		sh.Do(func(ctx context.Context) error { return s.people.Change(ctx, a) },
 			func() { s.shell.Tell(lang.L("{name} was changed", "name", a.Title())) })
 	}, append([]*widget.Entry{label}, bounds.entries...)...)
 	check()
@@ -541,7 +541,7 @@ func (t *accountTab) resetIt() {
 
 func (t *accountTab) resetPassword(a core.Account) {
 	s := t.screen
-	var sh *sheet
+	var sh *widget.Sheet
 	password, hint := widget.NewPasswordEntry(), widget.Muted("")
 	hint.SizeName = theme.SizeNameCaptionText
 	password.SetPlaceHolder(lang.L("Password"))
@@ -554,18 +554,18 @@ func (t *accountTab) resetPassword(a core.Account) {
 		}
 		hint.SetText(wrong)
 		hint.Hidden, password.Hidden = wrong == "", own.Checked
-		sh.allow(wrong == "")
-		sh.dialog.Refresh()
+		sh.Allow(wrong == "")
+		sh.Fit()
 	}
 	password.Hidden = true // until the sheet is there to be checked
 	own.OnChanged, password.OnChanged = func(bool) { check() }, func(string) { check() }
 	body := container.NewVBox(widget.Text(lang.L("{name} is signed out everywhere and signs in with the new password.", "name", a.Title())), own, password, hint)
-	sh = s.open(lang.L("New password for {name}", "name", a.Title()), lang.L("Set password"), 420, body, func() {
+	sh = s.open(lang.L("New password for {name}", "name", a.Title()), lang.L("Set password"), 420, body, func(*widget.Sheet) {
 		secret, made := password.Text, own.Checked
 		if made {
 			secret = newPassword()
 		}
-		sh.run(func(ctx context.Context) error { return s.people.SetPassword(ctx, a.ID, secret) }, func() {
+		sh.Do(func(ctx context.Context) error { return s.people.SetPassword(ctx, a.ID, secret) }, func() {
 			password.SetText("")
 			if made {
 				s.showCards(lang.L("New password for {name}", "name", a.Title()), []credential{s.credential(a, secret)}, nil)

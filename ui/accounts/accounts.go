@@ -69,9 +69,9 @@ type Screen struct {
 	teams   *teamTab
 	grants  *grantTab
 	changes *changeTab
-	sheet   *sheet      // the dialog that is filled in, or nil
-	cards   *cardSheet  // the credentials that are shown, or nil
-	phone   *phoneSheet // the one-time code that is shown, or nil
+	sheet   *widget.Sheet // the dialog that is filled in, or nil
+	cards   *cardSheet    // the credentials that are shown, or nil
+	phone   *phoneSheet   // the one-time code that is shown, or nil
 
 	data     data
 	look     atomic.Int64 // the account whose refusals are read, or 0
@@ -165,7 +165,7 @@ func (s *Screen) Open(path string) {
 func (s *Screen) Back() bool {
 	switch {
 	case s.sheet != nil:
-		s.sheet.close()
+		s.sheet.Close()
 	case s.phone != nil:
 		s.phone.dialog.Hide()
 	default:

@@ -366,16 +366,16 @@ func TestAddPerson(t *testing.T) {
 	test.Tap(s.persons.add)
 	entries := inDialog[*widget.Entry](t, shell)
 	label, name := entries[0], entries[1]
-	if !s.sheet.ok.Disabled() {
+	if !s.sheet.OK().Disabled() {
 		t.Error("somebody without a name can be added")
 	}
 	test.Type(label, "Élodie D'Arc")
-	if name.Text != "elodie-d-arc" || s.sheet.ok.Disabled() {
+	if name.Text != "elodie-d-arc" || s.sheet.OK().Disabled() {
 		t.Errorf("proposed name = %q", name.Text)
 	}
 	for text, hint := range map[string]string{"ana": "taken", "blue": "taken", "Ana": "small", "a b": "spaces", "한": "“한”"} {
 		name.SetText(text)
-		if all := says(t, shell); !strings.Contains(all, hint) || !s.sheet.ok.Disabled() {
+		if all := says(t, shell); !strings.Contains(all, hint) || !s.sheet.OK().Disabled() {
 			t.Errorf("name %q: %s", text, all)
 		}
 	}
@@ -414,7 +414,7 @@ func TestAddPersonWithOwnPassword(t *testing.T) {
 	test.Tap(inDialog[*fw.Check](t, shell)[0])
 	password := inDialog[*widget.Entry](t, shell)[2]
 	test.Type(password, "short")
-	if !s.sheet.ok.Disabled() || !strings.Contains(says(t, shell), "8 characters") {
+	if !s.sheet.OK().Disabled() || !strings.Contains(says(t, shell), "8 characters") {
 		t.Error("a short password is taken")
 	}
 	password.SetText("long enough")
@@ -460,7 +460,7 @@ func TestAddSeveralKits(t *testing.T) {
 	entries := inDialog[*widget.Entry](t, shell)
 	for _, bad := range []string{"", "0", "-1", "61", "x"} {
 		entries[0].SetText(bad)
-		if !s.sheet.ok.Disabled() {
+		if !s.sheet.OK().Disabled() {
 			t.Errorf("%q kits can be added", bad)
 		}
 	}
@@ -469,7 +469,7 @@ func TestAddSeveralKits(t *testing.T) {
 		t.Errorf("it says %s", says(t, shell))
 	}
 	entries[1].SetText("Lamp")
-	if !s.sheet.ok.Disabled() {
+	if !s.sheet.OK().Disabled() {
 		t.Error("a bad prefix is taken")
 	}
 	entries[1].SetText("kit")
@@ -623,7 +623,7 @@ func TestResets(t *testing.T) {
 	press(t, shell, "Done")
 	test.Tap(s.persons.reset)
 	test.Tap(inDialog[*fw.Check](t, shell)[0])
-	if !s.sheet.ok.Disabled() {
+	if !s.sheet.OK().Disabled() {
 		t.Error("no password is taken")
 	}
 	inDialog[*widget.Entry](t, shell)[0].SetText("한글 비밀번호도 된다")
@@ -688,12 +688,12 @@ func TestAddGrant(t *testing.T) {
 	s, shell := open(t, r)
 	test.Tap(s.grants.add)
 	who, pattern, checks := inDialog[*fw.Select](t, shell)[0], inDialog[*widget.Entry](t, shell)[0], inDialog[*fw.Check](t, shell)
-	if !s.sheet.ok.Disabled() {
+	if !s.sheet.OK().Disabled() {
 		t.Error("a grant without a pattern can be added")
 	}
 	for text, say := range map[string]string{"a/#/b": "last level", "x+": "whole levels", "{teams}/x": "“{teams}”", "a{kit}": "“a{kit}”", "a\x00": "too long"} {
 		pattern.SetText(text)
-		if all := says(t, shell); !strings.Contains(all, say) || !s.sheet.ok.Disabled() {
+		if all := says(t, shell); !strings.Contains(all, say) || !s.sheet.OK().Disabled() {
 			t.Errorf("%q: %s", text, all)
 		}
 	}
@@ -716,7 +716,7 @@ func TestAddGrant(t *testing.T) {
 		t.Errorf("preview: %s", all)
 	}
 	test.Tap(checks[1])
-	if !s.sheet.ok.Disabled() {
+	if !s.sheet.OK().Disabled() {
 		t.Error("a grant to do nothing can be added")
 	}
 	test.Tap(checks[0])
@@ -1013,7 +1013,7 @@ func TestStudentsCardHasThePage(t *testing.T) {
 }
 
 // sheetOf opens the sheet that changes an account, and returns it.
-func sheetOf(t *testing.T, s *Screen, tab *accountTab, id core.AccountID) *sheet {
+func sheetOf(t *testing.T, s *Screen, tab *accountTab, id core.AccountID) *widget.Sheet {
 	t.Helper()
 	tab.table.choose(fmt.Sprint(id))
 	test.Tap(tab.edit)
@@ -1112,10 +1112,10 @@ func TestLimitsOfAnAccount(t *testing.T) {
 	if n := len(inDialog[*widget.Entry](t, shell)); n != 1 {
 		t.Errorf("%d entries before anybody asks for limits", n)
 	}
-	end := func() float32 { return fyne.CurrentApp().Driver().AbsolutePositionForObject(sh.ok).Y }
+	end := func() float32 { return fyne.CurrentApp().Driver().AbsolutePositionForObject(sh.OK()).Y }
 	before := end()
 	press(t, shell, "Limits, some of its own")
-	if room := shell.Win.Canvas().Size().Height; end() <= before || end()+sh.ok.Size().Height > room {
+	if room := shell.Win.Canvas().Size().Height; end() <= before || end()+sh.OK().Size().Height > room {
 		t.Errorf("the sheet's end was at %v and is at %v of %v", before, end(), room)
 	}
 	fields := inDialog[*widget.Entry](t, shell)[1:]
@@ -1149,8 +1149,8 @@ func TestLimitsOfAnAccount(t *testing.T) {
 		{4, "", ""},
 	} {
 		fields[c.field].SetText(c.text)
-		if got := says(t, shell); strings.Contains(got, "Write ") != (c.wrong != "") || !strings.Contains(got, c.wrong) || sh.ok.Disabled() != (c.wrong != "") {
-			t.Errorf("%d: %q can be saved: %v; the sheet says\n%s", i, c.text, !sh.ok.Disabled(), got)
+		if got := says(t, shell); strings.Contains(got, "Write ") != (c.wrong != "") || !strings.Contains(got, c.wrong) || sh.OK().Disabled() != (c.wrong != "") {
+			t.Errorf("%d: %q can be saved: %v; the sheet says\n%s", i, c.text, !sh.OK().Disabled(), got)
 		}
 	}
 	press(t, shell, "Save")

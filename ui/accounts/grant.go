@@ -181,7 +181,7 @@ func (t *grantTab) open(g core.Grant) {
 	f.pattern.SetText(g.Pattern)
 
 	const shown = 3 // accounts in the preview
-	var sh *sheet
+	var sh *widget.Sheet
 	check := func() {
 		wrong := explainPattern(f.pattern.Text)
 		subject := subjects[max(0, f.who.SelectedIndex())]
@@ -212,7 +212,7 @@ func (t *grantTab) open(g core.Grant) {
 			}
 		}
 		f.preview.Refresh()
-		sh.allow(wrong == "")
+		sh.Allow(wrong == "")
 	}
 	f.who.SetSelectedIndex(chosen)
 	f.who.OnChanged = func(string) { check() }
@@ -223,7 +223,7 @@ func (t *grantTab) open(g core.Grant) {
 		widget.Field(lang.L("May do"), container.NewHBox(f.publish, f.subscribe), ""),
 		widget.Field(lang.L("Topics"), f.pattern, ""), f.hint,
 		container.NewStack(container.NewGridWrap(room), f.preview))
-	sh = s.open(lang.L("Add grant"), lang.L("Add"), 460, body, func() {
+	sh = s.open(lang.L("Add grant"), lang.L("Add"), 460, body, func(*widget.Sheet) {
 		subject := subjects[max(0, f.who.SelectedIndex())]
 		var grants []core.Grant
 		for _, a := range []core.Action{core.Publish, core.Subscribe} {
@@ -231,7 +231,7 @@ func (t *grantTab) open(g core.Grant) {
 				grants = append(grants, core.Grant{Subject: subject, Action: a, Pattern: f.pattern.Text})
 			}
 		}
-		sh.run(func(ctx context.Context) error {
+		sh.Do(func(ctx context.Context) error {
 			for i, g := range grants {
 				made, err := s.rights.Grant(ctx, g)
 				if err != nil {

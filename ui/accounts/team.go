@@ -121,11 +121,11 @@ func (t *teamTab) drawDetail() {
 
 func (t *teamTab) addTeam() {
 	s := t.screen
-	var sh *sheet
+	var sh *widget.Sheet
 	label := widget.NewEntry()
 	label.SetPlaceHolder(lang.L("in any script"))
 	var name *idField
-	check := func() { sh.allow(name.check(&s.data)) }
+	check := func() { sh.Allow(name.check(&s.data)) }
 	name = newIDField(lang.L("Name"), &s.data, func() { check() })
 	proposed := ""
 	label.OnChanged = func(text string) {
@@ -136,9 +136,9 @@ func (t *teamTab) addTeam() {
 	}
 	body := container.NewVBox(widget.Field(lang.L("Display name"), label, ""), name.box,
 		widget.Muted(lang.L("The name is the first level of the team's topics.")))
-	sh = s.open(lang.L("Add team"), lang.L("Add"), 420, body, func() {
+	sh = s.open(lang.L("Add team"), lang.L("Add"), 420, body, func(*widget.Sheet) {
 		team := core.Team{Name: topic.ID(name.entry.Text), Label: strings.TrimSpace(label.Text)}
-		sh.run(func(ctx context.Context) error { return s.rights.AddTeam(ctx, team) }, func() {
+		sh.Do(func(ctx context.Context) error { return s.rights.AddTeam(ctx, team) }, func() {
 			t.table.selected = string(team.Name)
 			s.shell.Tell(lang.L("{name} was added", "name", team.Title()))
 		})
@@ -154,11 +154,10 @@ func (t *teamTab) change() {
 	s := t.screen
 	label := widget.NewEntry()
 	label.SetText(team.Label)
-	var sh *sheet
-	sh = s.open(lang.L("Change {name}", "name", team.Name), lang.L("Save"), 420, widget.Field(lang.L("Display name"), label, ""), func() {
+	s.open(lang.L("Change {name}", "name", team.Name), lang.L("Save"), 420, widget.Field(lang.L("Display name"), label, ""), func(sh *widget.Sheet) {
 		team := team
 		team.Label = strings.TrimSpace(label.Text)
-		sh.run(func(ctx context.Context) error { return s.rights.ChangeTeam(ctx, team) },
+		sh.Do(func(ctx context.Context) error { return s.rights.ChangeTeam(ctx, team) },
 			func() { s.shell.Tell(lang.L("{name} was changed", "name", team.Title())) })
 	}, label)
 }

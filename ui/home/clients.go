@@ -152,10 +152,10 @@ func lineOf(o fyne.CanvasObject) *line {
 }
 
 func (l *line) show(r clientRow, now time.Time) {
-	set(l.title, r.title)
-	set(l.detail, r.detail)
-	set(l.presence, presence(r, now))
-	showIf(l.end, r.client.Connected)
+	widget.SetText(l.title, r.title)
+	widget.SetText(l.detail, r.detail)
+	widget.SetText(l.presence, presence(r, now))
+	widget.SetVisible(l.end, r.client.Connected)
 	l.place.Importance = fw.LowImportance
 	if r.client.Dropped > 0 {
 		l.place.Importance = fw.WarningImportance
@@ -173,7 +173,7 @@ func (l *line) show(r clientRow, now time.Time) {
 			place = append(place, lang.L("messages are kept for it"))
 		}
 	}
-	set(l.place, strings.Join(place, " · "))
+	widget.SetText(l.place, strings.Join(place, " · "))
 }
 
 // host is an address without its port, which tells a person nothing.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -140,24 +141,15 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 	alone := aloneReason(s.info, addresses)
 
 	return func() {
-		if s.unreached.Text.Text != alone {
-			s.unreached.Text.SetText(alone)
+		changed := []bool{widget.SetText(s.unreached.Text, alone), widget.SetVisible(s.unreached, alone != ""),
+			s.steps.show(next, addresses), s.connect.show(addresses), s.phone.show(addresses)}
+		if slices.Contains(changed, true) {
+			s.frame.Refresh() // what is below makes room
 		}
-		if there := alone != ""; there != s.unreached.Visible() {
-			if there {
-				s.unreached.Show()
-			} else {
-				s.unreached.Hide()
-			}
-			s.frame.Refresh()
-		}
-		s.steps.show(next, addresses)
 		s.connected.Set(widget.Number(uint64(Connected(clients))))
 		s.perSecond.Set(widget.Number(rate))
 		s.messages.Set(widget.Number(in))
 		s.refused.Set(widget.Number(uint64(today)))
-		s.connect.show(addresses)
-		s.phone.show(addresses)
 		s.clients.show(rows, now)
 		s.refusals.show(refused)
 	}, nil
@@ -233,6 +225,7 @@ type connect struct {
 	others *fyne.Container
 	shell  widget.Shell
 	shown  []string
+	named  string
 }
 
 func newConnect(shell widget.Shell) *connect {
@@ -257,11 +250,12 @@ func labelled(name string, o fyne.CanvasObject) fyne.CanvasObject {
 	return container.NewBorder(nil, nil, widget.Wide(84, l), nil, o)
 }
 
-func (c *connect) show(a core.Addresses) {
-	if len(a.MQTT) == 0 || slices.Equal(c.shown, a.MQTT) {
-		return
+// show shows where kits connect, and reports whether that is something new.
+func (c *connect) show(a core.Addresses) (changed bool) {
+	if len(a.MQTT) == 0 || slices.Equal(c.shown, a.MQTT) && c.named == a.Name {
+		return false
 	}
-	c.shown = a.MQTT
+	c.shown, c.named = a.MQTT, a.Name
 	host, port, err := net.SplitHostPort(a.MQTT[0])
 	if err != nil {
 		host = a.MQTT[0]
@@ -270,7 +264,11 @@ func (c *connect) show(a core.Addresses) {
 	c.port.SetText(port)
 	c.others.RemoveAll()
 	const most = 4
-	for i, addr := range a.MQTT[1:min(len(a.MQTT), 1+most)] {
+	others := slices.Clone(a.MQTT[1:min(len(a.MQTT), 1+most)])
+	if a.Name != "" {
+		others = slices.Insert(others, 0, a.Name)
+	}
+	for i, addr := range others {
 		name := ""
 		if i == 0 {
 			name = lang.L("or")
@@ -280,6 +278,7 @@ func (c *connect) show(a core.Addresses) {
 		}
 		c.others.Add(labelled(name, widget.NewCopy(addr, c.shell)))
 	}
+	return true
 }
 
 // phone is where the page for phones is.
@@ -287,25 +286,37 @@ type phone struct {
 	box   *fyne.Container
 	code  *fyne.Container
 	url   *widget.Copy
+	named *widget.Copy // the same by the name of this PC
 	shown string
+	name  string
 }
 
 func newPhone(shell widget.Shell) *phone {
-	p := &phone{code: container.NewStack(), url: widget.NewCopy("", shell)}
+	p := &phone{code: container.NewStack(), url: widget.NewCopy("", shell), named: widget.NewCopy("", shell)}
+	p.named.Hide()
 	p.box = container.NewVBox(
 		container.NewBorder(nil, nil, p.code, nil, widget.Muted(lang.L("Point the camera at this in the same Wi-Fi, and sign in."))),
-		p.url)
+		tight(p.url, p.named))
 	return p
 }
 
-func (p *phone) show(a core.Addresses) {
-	if len(a.Page) == 0 || p.shown == a.Page[0] {
-		return
+// show shows where the page is, and reports whether that is something new.
+func (p *phone) show(a core.Addresses) (changed bool) {
+	if len(a.Page) == 0 || p.shown == a.Page[0] && p.name == a.Name {
+		return false
 	}
-	p.shown = a.Page[0]
+	p.shown, p.name = a.Page[0], a.Name
 	p.url.SetText(p.shown)
+	if page, err := url.Parse(p.shown); err == nil && a.Name != "" {
+		page.Host = net.JoinHostPort(a.Name, page.Port())
+		p.named.SetText(page.String())
+		p.named.Show()
+	} else {
+		p.named.Hide()
+	}
 	p.code.RemoveAll()
 	p.code.Add(widget.QR(p.shown, 132))
+	return true
 }
 
 // refusal is one row of what was refused.
@@ -382,13 +393,13 @@ func (r *refusals) show(now []refusal) {
 			row.box.Hide()
 			continue
 		}
-		set(row.say, now[i].say)
-		set(row.detail, now[i].detail)
-		set(row.grant, now[i].grant)
+		widget.SetText(row.say, now[i].say)
+		widget.SetText(row.detail, now[i].detail)
+		widget.SetText(row.grant, now[i].grant)
 		row.path = now[i].allow
-		showIf(row.grant, now[i].grant != "")
-		showIf(row.allow, now[i].allow != "")
-		showIf(row.box, true)
+		widget.SetVisible(row.grant, now[i].grant != "")
+		widget.SetVisible(row.allow, now[i].allow != "")
+		widget.SetVisible(row.box, true)
 	}
 	swap(r.none, r.list, len(now) == 0)
 }
@@ -410,22 +421,6 @@ func refusalDetail(r core.Refusal, who string, now time.Time) string {
 		parts = append(parts, lang.L("from {address}", "address", r.Addr))
 	}
 	return strings.Join(parts, " · ")
-}
-
-// showIf shows o, or not.
-func showIf(o fyne.CanvasObject, there bool) {
-	switch {
-	case there && !o.Visible():
-		o.Show()
-	case !there && o.Visible():
-		o.Hide()
-	}
-}
-
-func set(l *fw.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
 }
 
 // swap shows a where which is true, and b where not.

@@ -13,6 +13,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
+	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/topic"
 	"homeroom/ui/widget/widgettest"
@@ -110,6 +111,28 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestName: the name of this PC stands beside its address, as long as it is answered to.
+func TestName(t *testing.T) {
+	shell := widgettest.New(t)
+	a := lan
+	a.Name = "homeroom-1a2b3c.local"
+	r := class()
+	s := New(r, r, r, core.Info{}, func() core.Addresses { return a }, shell)
+	load(t, s)
+	if len(s.connect.others.Objects) != 2 || !s.phone.named.Visible() || s.phone.named.Text() != "http://homeroom-1a2b3c.local:8080/" {
+		t.Errorf("%d other addresses, and the page at %q", len(s.connect.others.Objects), s.phone.named.Text())
+	}
+	s.phone.named.Tapped(nil)
+	if got := fyne.CurrentApp().Clipboard().Content(); got != "http://homeroom-1a2b3c.local:8080/" {
+		t.Errorf("copied %q", got)
+	}
+	a.Name = ""
+	load(t, s)
+	if len(s.connect.others.Objects) != 1 || s.phone.named.Visible() {
+		t.Errorf("without a name: %d other addresses", len(s.connect.others.Objects))
+	}
+}
+
 func TestUnreachable(t *testing.T) {
 	for name, c := range map[string]struct {
 		info core.Info
@@ -132,6 +155,48 @@ func TestUnreachable(t *testing.T) {
 				t.Errorf("note %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestTextsKeepApart: whatever comes and goes, in each language and in the room that
+// Home has in a small window, no text stands on another one or is cut off.
+func TestTextsKeepApart(t *testing.T) {
+	t.Cleanup(func() { lang.Use(lang.English, "") })
+	now := time.Now()
+	for _, l := range lang.All() {
+		lang.Use(l, "")
+		r, a := &room{}, core.Addresses{MQTT: []string{"127.0.0.1:1883"}}
+		shell := widgettest.New(t)
+		s := New(r, r, r, core.Info{MQTT: "[::]:1883", Open: true}, func() core.Addresses { return a }, shell)
+		shell.Win.SetContent(s.Content())
+		shell.Win.Resize(fyne.NewSize(810, 670))
+		for _, stage := range []struct {
+			name string
+			set  func()
+		}{
+			{"nobody", func() {}},
+			{"a network", func() { a = lan }},
+			{"a name", func() { a.Name = "homeroom-1a2b3c.local" }},
+			{"a class", func() { *r = *class() }},
+			{"kits", func() {
+				r.clients = []core.Client{
+					{ID: "kit-1", Account: 2, Addr: "192.168.100.151:4000", Protocol: "3.1.1", Connected: true, Since: now.Add(-5 * time.Minute), Waiting: 2_000_000, Bytes: 90 << 20, Dropped: 1_000_000},
+					{ID: strings.Repeat("long-", 40), Account: core.Anyone, Addr: "[2001:db8::1:2:3:4]:4000", Protocol: "5", Connected: true, Since: now},
+				}
+				r.in = 123_456_789_012
+			}},
+			{"refusals", func() {
+				r.refusals = []core.Refusal{{At: now, Count: 1234, Account: 2, Name: "kit-1", Client: "kit-1", Action: core.Publish, Topic: "red/" + topic.Filter(strings.Repeat("very-long/", 20)),
+					Say: core.Say("{name} is disabled. Ask the teacher to enable it.", "name", strings.Repeat("long name ", 20))}}
+			}},
+			{"no network", func() { a = core.Addresses{} }},
+		} {
+			stage.set()
+			load(t, s)
+			for _, fault := range widgettest.Crowded(shell.Win) {
+				t.Errorf("%s, %s: %s", l, stage.name, fault)
+			}
+		}
 	}
 }
 

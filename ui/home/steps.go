@@ -130,9 +130,10 @@ func (s *steps) dismiss() {
 	s.dismissed()
 }
 
-func (s *steps) show(n next, a core.Addresses) {
+// show shows what to do next, and reports whether that is something new.
+func (s *steps) show(n next, a core.Addresses) (changed bool) {
 	if !s.card.Visible() {
-		return
+		return false
 	}
 	host, port := "", ""
 	if len(a.MQTT) > 0 {
@@ -147,19 +148,19 @@ func (s *steps) show(n next, a core.Addresses) {
 		texts[1] = lang.L("In the sketch: server {host}, port {port}, user {kit}, password from its card. No card? Press “New secret”.", "host", host, "port", port, "kit", n.kit)
 	}
 	for i, p := range s.parts {
-		p.show(i+1, n.step, texts[i])
+		changed = p.show(i+1, n.step, texts[i]) || changed
 	}
-	moved := s.now.step != n.step
-	if s.now = n; moved {
+	if s.now = n; changed {
 		s.row.Refresh()
 	}
+	return changed
 }
 
-// show shows step i where now is the one to do.
-func (p *step) show(i, now int, text string) {
-	set(p.text, text)
+// show shows step i where now is the one to do, and reports whether that is new.
+func (p *step) show(i, now int, text string) (changed bool) {
+	changed = widget.SetText(p.text, text)
 	if p.now == now {
-		return
+		return changed
 	}
 	p.now = now
 	switch {
@@ -179,6 +180,7 @@ func (p *step) show(i, now int, text string) {
 		p.text.Hide()
 		p.button.Hide()
 	}
+	return true
 }
 
 // numeral is a digit in a circle, as an icon.

@@ -36,7 +36,7 @@ func (d *detail) showConsole() {
 		return l
 	}, func(i fw.ListItemID, o fyne.CanvasObject) {
 		if i < len(t.lines) {
-			set(o.(*fw.Label), widget.Visible(t.lines[i], false))
+			widget.SetText(o.(*fw.Label), widget.Visible(t.lines[i], false))
 		}
 	})
 	t.list.HideSeparators = true
@@ -82,7 +82,7 @@ func (t *terminal) set(c console, ok bool) {
 			text = lang.L("{port} is used by something else now.", "port", c.port)
 		}
 	}
-	set(t.state, text)
+	widget.SetText(t.state, text)
 	if ok && !slices.Equal(t.lines, c.lines) {
 		t.lines = c.lines
 		t.list.Refresh()

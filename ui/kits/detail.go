@@ -3,7 +3,6 @@ package kits
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -139,10 +138,10 @@ func (d *detail) show(k core.RealKit, ok bool, now time.Time) {
 	d.kit = k
 	d.some.Show()
 	d.icon.SetResource(widget.RoleIcon(k.Role))
-	set(d.title, k.Title())
+	widget.SetText(d.title, k.Title())
 	color, word := stateOf(k)
 	d.dot.Set(color)
-	set(d.state, word)
+	widget.SetText(d.state, word)
 	d.name.SetText(string(k.Name))
 	note(d.problem, k.Problem)
 	waiting := core.Sentence{}
@@ -154,31 +153,31 @@ func (d *detail) show(k core.RealKit, ok bool, now time.Time) {
 	if k.Link == "wifi" && k.Signal != 0 {
 		link = lang.L("Wi-Fi, {n} dBm", "n", k.Signal)
 	}
-	set(d.values[0], link)
-	set(d.values[1], dash(k.Address))
+	widget.SetText(d.values[0], link)
+	widget.SetText(d.values[1], dash(k.Address))
 	up := "–"
 	if k.Uptime > 0 && k.State == "ready" {
 		up = lasting(k.Uptime)
 	}
-	set(d.values[2], up)
+	widget.SetText(d.values[2], up)
 	heap := "–"
 	if k.Heap > 0 {
 		heap = widget.Bytes(int64(k.Heap))
 	}
-	set(d.values[3], heap)
+	widget.SetText(d.values[3], heap)
 	version := dash(k.Version)
 	if k.Newer != "" {
 		version = lang.L("{version}; {newer} is there", "version", k.Version, "newer", k.Newer)
 	}
-	set(d.values[4], version)
-	set(d.values[5], dash(k.MAC))
-	set(d.values[6], dash(string(k.Account)))
+	widget.SetText(d.values[4], version)
+	widget.SetText(d.values[5], dash(k.MAC))
+	widget.SetText(d.values[6], dash(string(k.Account)))
 	since := "–"
 	if !k.Since.IsZero() {
 		since = k.Since.Local().Format("02.01.2006 15:04")
 	}
-	set(d.values[7], since)
-	set(d.values[8], heard(k.Seen, now))
+	widget.SetText(d.values[7], since)
+	widget.SetText(d.values[8], heard(k.Seen, now))
 
 	text := lang.L("Use a virtual kit")
 	if k.Virtual {
@@ -187,33 +186,26 @@ func (d *detail) show(k core.RealKit, ok bool, now time.Time) {
 	if d.swap.Text != text {
 		d.swap.SetText(text)
 	}
-	enable(d.update, k.Newer != "" && k.Link == "wifi")
+	widget.SetEnabled(d.update, k.Newer != "" && k.Link == "wifi")
 	for _, b := range d.onlyReal {
-		enable(b, !k.Virtual)
+		widget.SetEnabled(b, !k.Virtual)
 	}
-	here := !k.Virtual && (k.State == "ready" || k.State == "alert")
 	for _, b := range d.onlyHere {
-		enable(b, here)
+		widget.SetEnabled(b, here(k))
 	}
 	_, plugged := d.consoles[k.Name]
-	enable(d.console, plugged)
+	widget.SetEnabled(d.console, plugged)
 }
+
+// here reports whether a real kit is on the broker.
+func here(k core.RealKit) bool { return !k.Virtual && (k.State == "ready" || k.State == "alert") }
 
 func note(n *widget.Note, s core.Sentence) {
 	n.Hidden = s.Format == ""
 	if !n.Hidden {
-		set(n.Text, lang.Say(s))
+		widget.SetText(n.Text, lang.Say(s))
 	}
 	n.Refresh()
-}
-
-func enable(b fyne.Disableable, on bool) {
-	switch {
-	case on && b.Disabled():
-		b.Enable()
-	case !on && !b.Disabled():
-		b.Disable()
-	}
 }
 
 func dash(s string) string {
@@ -236,16 +228,22 @@ func lasting(d time.Duration) string {
 	return lang.L("{n} days", "n", int(d.Hours()/24))
 }
 
+// sheetWidth is that of the sheets about a kit.
+const sheetWidth = 460
+
 // rename gives the kit another display name. Its topics stay.
 func (d *detail) rename() {
 	k := d.kit
 	entry := widget.NewEntry()
 	entry.SetText(k.Label)
 	entry.SetPlaceHolder(k.Title())
-	sheet(d.screen, lang.L("Rename"), lang.L("Rename"), widget.Field(lang.L("Display name"), entry, lang.L("In any script. Its topics stay {name}; move it to change them.", "name", k.Name)), entry,
-		func(ctx context.Context) error {
-			return d.change(ctx, core.Say("{name} is called {label}", "name", k.Name, "label", entry.Text), k.Name, func(p *core.Place) { p.Label = strings.TrimSpace(entry.Text) })
-		})
+	body := widget.Field(lang.L("Display name"), entry, lang.L("In any script. Its topics stay {name}; move it to change them.", "name", k.Name))
+	widget.NewSheet(d.screen.shell, lang.L("Rename"), lang.L("Rename"), sheetWidth, body, func(sh *widget.Sheet) {
+		label := strings.TrimSpace(entry.Text)
+		sh.Do(func(ctx context.Context) error {
+			return d.change(ctx, core.Say("{name} is called {label}", "name", k.Name, "label", label), k.Name, func(p *core.Place) { p.Label = label })
+		}, nil)
+	}, entry)
 }
 
 // change changes a kit of the plan.
@@ -285,6 +283,18 @@ func (d *detail) move() {
 	warning.Hide()
 	body := container.NewVBox(widget.Field(lang.L("Room"), room,
 		lang.L("Its topics get new names, and the old ones answer for a while. A kit that is there takes them over by itself.")), warning)
+	sheet := widget.NewSheet(d.screen.shell, lang.L("Move {kit}", "kit", k.Title()), lang.L("Move"), sheetWidth, body, func(sh *widget.Sheet) {
+		there := to()
+		sh.Do(func(ctx context.Context) error {
+			_, err := d.screen.parts.Plan.MoveTopics(ctx, k.Name, there, true)
+			if p := d.screen.parts.Plan.Design().Place(k.Name); errors.Is(err, core.ErrNotFound) && p != nil { // a kit without topics of its own
+				moved := *p
+				moved.Name, moved.Changed = there, time.Time{}
+				err = d.screen.parts.Plan.Change(ctx, core.Batch{Say: core.Say("{from} renamed to {to}", "from", k.Name, "to", there), Places: []core.Place{moved}, RemovePlaces: []topic.Name{k.Name}})
+			}
+			return err
+		}, nil)
+	})
 	room.OnChanged = func(string) {
 		there := to()
 		d.screen.shell.Do(func(ctx context.Context) (func(), error) {
@@ -292,20 +302,11 @@ func (d *detail) move() {
 			return func() {
 				if there == to() {
 					note(warning, broken(e, k))
+					sheet.Fit()
 				}
 			}, nil
 		})
 	}
-	sheet(d.screen, lang.L("Move {kit}", "kit", k.Title()), lang.L("Move"), body, nil, func(ctx context.Context) error {
-		there := to()
-		_, err := d.screen.parts.Plan.MoveTopics(ctx, k.Name, there, true)
-		if p := d.screen.parts.Plan.Design().Place(k.Name); errors.Is(err, core.ErrNotFound) && p != nil { // a kit without topics of its own
-			moved := *p
-			moved.Name, moved.Changed = there, time.Time{}
-			err = d.screen.parts.Plan.Change(ctx, core.Batch{Say: core.Say("{from} renamed to {to}", "from", k.Name, "to", there), Places: []core.Place{moved}, RemovePlaces: []topic.Name{k.Name}})
-		}
-		return err
-	})
 	room.SetSelectedIndex(0)
 }
 
@@ -353,9 +354,16 @@ func (d *detail) swapTwin() {
 	if k.Virtual {
 		say = core.Say("{name} became a real kit", "name", k.Name)
 	}
-	d.screen.do(lang.Say(say), func(ctx context.Context) error {
-		return d.change(ctx, say, k.Name, func(p *core.Place) { p.Virtual = !k.Virtual })
-	})
+	swap := func() {
+		d.screen.do(lang.Say(say), func(ctx context.Context) error {
+			return d.change(ctx, say, k.Name, func(p *core.Place) { p.Virtual = !k.Virtual })
+		})
+	}
+	if k.Virtual || !here(k) {
+		swap()
+		return
+	}
+	widget.Confirm(d.screen.shell, lang.L("Use a virtual kit"), lang.L("The board of {kit} is there now. Take it from its power: else both publish to the same topics.", "kit", k.Title()), lang.L("Use a virtual kit"), swap)
 }
 
 // updates asks which kits get the newer firmware.
@@ -407,12 +415,14 @@ func (d *detail) settings() {
 	if k.Link == "cable" {
 		body.Objects = []fyne.CanvasObject{pins.box}
 	}
-	sheet(d.screen, lang.L("Settings of {kit}", "kit", k.Title()), lang.L("Send"), body, nil, func(ctx context.Context) error {
+	widget.NewSheet(d.screen.shell, lang.L("Settings of {kit}", "kit", k.Title()), lang.L("Send"), sheetWidth, body, func(sh *widget.Sheet) {
 		order := core.SetupOrder{Kit: k.Name, Network: strings.TrimSpace(ssid.Text), Key: key.Text, Remember: remember.Checked, Pins: pins.changed()}
-		if order.Network == "" && order.Pins == nil {
-			return core.Fail(core.ErrInvalid, "Nothing was changed. Choose a network or a pin.")
-		}
-		return d.screen.parts.Care.Configure(ctx, k.Name, order)
+		sh.Do(func(ctx context.Context) error {
+			if order.Network == "" && order.Pins == nil {
+				return core.Fail(core.ErrInvalid, "Nothing was changed. Choose a network or a pin.")
+			}
+			return d.screen.parts.Care.Configure(ctx, k.Name, order)
+		}, nil)
 	})
 }
 
@@ -439,18 +449,4 @@ func (factLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
 		h += objects[i].MinSize().Height - 8
 	}
 	return fyne.NewSize(factName+120, h)
-}
-
-// pinNames are the pins as they are printed on a NodeMCU and a D1 mini.
-var pinNames = map[int]string{0: "D3", 2: "D4", 4: "D2", 5: "D1", 12: "D6", 13: "D7", 14: "D5", 15: "D8", 16: "D0", core.PinA0: "A0"}
-
-// pinName is a pin as a person finds it on the board.
-func pinName(gpio int) string {
-	if gpio == core.PinA0 {
-		return "A0"
-	}
-	if n := pinNames[gpio]; n != "" {
-		return fmt.Sprintf("%s (GPIO %d)", n, gpio)
-	}
-	return fmt.Sprintf("GPIO %d", gpio)
 }

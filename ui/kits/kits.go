@@ -322,12 +322,12 @@ func (s *Screen) setRow(i fw.ListItemID, o fyne.CanvasObject) {
 	}
 	k, r := s.shown[i], o.(*row)
 	r.icon.SetResource(widget.RoleIcon(k.Role))
-	set(r.name, k.Title())
-	set(r.place, string(k.Name))
+	widget.SetText(r.name, k.Title())
+	widget.SetText(r.place, string(k.Name))
 	color, word := stateOf(k)
 	r.dot.Set(color)
-	set(r.state, word)
-	set(r.link, linkWord(k))
+	widget.SetText(r.state, word)
+	widget.SetText(r.link, linkWord(k))
 	r.signal.set(k)
 	importance := fw.MediumImportance
 	if k.Newer != "" {
@@ -337,7 +337,7 @@ func (s *Screen) setRow(i fw.ListItemID, o fyne.CanvasObject) {
 		r.version.Importance = importance
 		r.version.SetText(text)
 	}
-	set(r.heard, heard(k.Seen, s.now))
+	widget.SetText(r.heard, heard(k.Seen, s.now))
 }
 
 // stateOf is how a kit is, as a colour and a word: what goes on with it comes first.
@@ -382,12 +382,6 @@ func heard(at, now time.Time) string {
 		return lang.L("{n} min ago", "n", int(d.Minutes()))
 	}
 	return at.Local().Format("02.01. 15:04")
-}
-
-func set(l *fw.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
 }
 
 // do runs work with the kit off the UI goroutine and tells what came of it.

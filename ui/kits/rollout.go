@@ -60,7 +60,7 @@ func (r *rollout) set(now core.Rollout, d *core.Design) {
 	default:
 		text = lang.L("{n} kits have firmware {version} now.", "n", len(now.Kits), "version", now.Version)
 	}
-	set(r.text, text)
+	widget.SetText(r.text, text)
 	if r.stop.Text != button {
 		r.stop.SetText(button)
 	}

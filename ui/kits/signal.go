@@ -27,10 +27,10 @@ func newSignal() *signal {
 	return s
 }
 
-// set shows the signal of a kit that is on the Wi-Fi.
+// set shows the signal of a kit that is on the Wi-Fi now.
 func (s *signal) set(k core.RealKit) {
 	n := 0
-	if k.Link == "wifi" && k.Signal != 0 {
+	if k.Link == "wifi" && k.Signal != 0 && here(k) {
 		n = 1
 		for _, least := range []int{-80, -70, -60} { // dBm
 			if k.Signal >= least {

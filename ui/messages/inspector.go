@@ -171,12 +171,12 @@ func (i *inspector) choose(f form) {
 func (i *inspector) draw() {
 	i.drawKept()
 	has := i.shown != nil
-	setVisible(i.empty, !has)
+	widget.SetVisible(i.empty, !has)
 	for _, b := range []*fw.Button{i.copyTopic, i.copyPayload, i.use} {
-		setVisible(b, has)
+		widget.SetVisible(b, has)
 	}
 	for _, b := range i.forms {
-		setVisible(b, has)
+		widget.SetVisible(b, has)
 	}
 	if !has {
 		i.name.SetText("")
@@ -197,7 +197,7 @@ func (i *inspector) draw() {
 	i.facts.SetText(strings.Join(facts, " · "))
 
 	json, isJSON := indented(m.Payload)
-	setEnabled(i.forms[asJSON], isJSON)
+	widget.SetEnabled(i.forms[asJSON], isJSON)
 	i.now = i.form
 	switch {
 	case i.form == asJSON && !isJSON, i.form == "" && !isJSON:
@@ -231,7 +231,7 @@ func (i *inspector) draw() {
 		note = lang.L("Only the first {shown} are shown. “Copy” copies all of it.", "shown", size(len(part)))
 	}
 	i.note.SetText(note)
-	setVisible(i.note, note != "")
+	widget.SetVisible(i.note, note != "")
 	switch {
 	case len(m.Payload) == 0:
 		i.body.SetText(lang.L("(empty)"))
@@ -243,7 +243,7 @@ func (i *inspector) draw() {
 }
 
 func (i *inspector) drawKept() {
-	setVisible(i.keptLine, i.retained != nil)
+	widget.SetVisible(i.keptLine, i.retained != nil)
 	if i.retained == nil {
 		return
 	}
@@ -295,15 +295,4 @@ func (i *inspector) clearKept() {
 			i.shell.Refresh()
 		}, nil
 	})
-}
-
-func setEnabled(b *fw.Button, on bool) {
-	if b.Disabled() != on {
-		return
-	}
-	if on {
-		b.Enable()
-	} else {
-		b.Disable()
-	}
 }

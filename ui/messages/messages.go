@@ -82,7 +82,7 @@ func New(b Broker, h History, shell widget.Shell) *Screen {
 	right.Offset = 0.5
 	body := container.NewHSplit(s.buildTree(), right)
 	body.Offset = 0.3
-	s.title = fw.NewLabel("")
+	s.title = fw.NewLabel(lang.L("topics: {topics} · messages: {messages}", "topics", 0, "messages", 0))
 	s.title.Importance = fw.LowImportance
 	s.content = widget.Page(lang.L("Messages"), []fyne.CanvasObject{s.title}, body)
 	return s
@@ -130,10 +130,10 @@ func (s *Screen) show() {
 
 	topics, shown, messages := s.model.totals()
 	s.title.SetText(lang.L("topics: {topics} · messages: {messages}", "topics", topics, "messages", messages))
-	setVisible(s.treeEmpty, shown == 0)
+	widget.SetVisible(s.treeEmpty, shown == 0)
 	gone := s.model.gone()
-	setVisible(s.listEmpty, len(s.view) == 0 && !gone)
-	setVisible(s.listOld, len(s.view) == 0 && gone)
+	widget.SetVisible(s.listEmpty, len(s.view) == 0 && !gone)
+	widget.SetVisible(s.listOld, len(s.view) == 0 && gone)
 }
 
 // buildTree returns the left side.
@@ -216,7 +216,7 @@ func (s *Screen) rescope(change func(*scope)) {
 	now := s.model.present()
 	s.setView(slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.missed == 0 && !now.message(e.Topic) }))
 	_, shown, _ := s.model.totals()
-	setVisible(s.treeEmpty, shown == 0)
+	widget.SetVisible(s.treeEmpty, shown == 0)
 	s.shell.Refresh()
 }
 
@@ -230,7 +230,7 @@ func (s *Screen) setFilter(text string) {
 		}
 	}
 	s.filterError.SetText(problem)
-	setVisible(s.filterError, problem != "")
+	widget.SetVisible(s.filterError, problem != "")
 	if problem == "" {
 		s.rescope(func(c *scope) { c.filter = f })
 	}
@@ -338,7 +338,7 @@ func (s *Screen) follow(id string) {
 	if id != root {
 		s.scopeLabel.SetText(lang.L("Newest messages of {topic}", "topic", brief([]byte(strings.TrimSuffix(id, "/")))))
 	}
-	setVisible(s.everything, id != root)
+	widget.SetVisible(s.everything, id != root)
 	s.rescope(func(c *scope) { c.under = id })
 }
 
@@ -389,7 +389,7 @@ func (s *Screen) togglePause() {
 		s.pause.Importance = fw.MediumImportance
 		s.setView(s.model.entries())
 	}
-	setVisible(s.arrived, s.paused)
+	widget.SetVisible(s.arrived, s.paused)
 	s.pause.Refresh()
 }
 
@@ -424,17 +424,5 @@ func (s *Screen) setView(view []entry) {
 	if added > 0 {
 		height := newStreamRow().MinSize().Height + theme.Padding()
 		s.list.ScrollToOffset(offset + float32(added)*height)
-	}
-}
-
-// setVisible shows or hides o where that changes something.
-func setVisible(o fyne.CanvasObject, visible bool) {
-	if o.Visible() == visible {
-		return
-	}
-	if visible {
-		o.Show()
-	} else {
-		o.Hide()
 	}
 }

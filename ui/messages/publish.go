@@ -116,7 +116,7 @@ func (p *publisher) check() {
 	}
 	p.hint.Importance = importance
 	p.hint.SetText(text)
-	setEnabled(p.publish, !wrong)
+	widget.SetEnabled(p.publish, !wrong)
 }
 
 // message returns what the panel says.

@@ -41,7 +41,7 @@ func (f *form) add(o fyne.CanvasObject) { f.rows = append(f.rows, o) }
 
 // when shows o only while is says so.
 func (f *form) when(o fyne.CanvasObject, is func() bool) {
-	f.refresh = append(f.refresh, func() { setVisible(o, is()) })
+	f.refresh = append(f.refresh, func() { widget.SetVisible(o, is()) })
 }
 
 // typed is a field of text. apply is called with what was typed once a person
@@ -155,7 +155,7 @@ func (t *typed) revert() bool {
 func (t *typed) tell(text string, importance fw.Importance) {
 	t.problem.Importance = importance
 	t.problem.SetText(text)
-	setVisible(t.problem, text != "")
+	widget.SetVisible(t.problem, text != "")
 }
 
 // fieldEntry is an entry that says when it is left, and can offer words.

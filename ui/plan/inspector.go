@@ -194,7 +194,7 @@ func (i *inspector) line(text func() string) *fw.Label {
 	i.form.add(l)
 	i.form.refresh = append(i.form.refresh, func() {
 		t := text()
-		setVisible(l, t != "")
+		widget.SetVisible(l, t != "")
 		if l.Text != t {
 			l.SetText(t)
 		}

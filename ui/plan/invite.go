@@ -7,7 +7,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
@@ -92,8 +91,7 @@ type branches struct {
 	flat   *fw.Check
 	decide *fw.RadioGroup
 	hint   *fw.Label
-	body   *fyne.Container
-	draw   *fw.Button
+	sheet  *widget.Sheet
 }
 
 // askBranches asks, and hands over what was chosen.
@@ -110,7 +108,6 @@ func askBranches(shell widget.Shell, d *core.Design, teams []core.Team, t core.T
 			free = append(free, names[i])
 		}
 	}
-	b.draw = fw.NewButtonWithIcon(lang.L("Draw"), theme.ConfirmIcon(), nil)
 	b.check = fw.NewCheckGroup(names, func([]string) { b.judge() })
 	b.other.SetPlaceHolder(lang.L("such as house"))
 	b.other.OnChanged = func(string) { b.judge() }
@@ -118,35 +115,29 @@ func askBranches(shell widget.Shell, d *core.Design, teams []core.Team, t core.T
 	b.decide = fw.NewRadioGroup([]string{lang.L("a rule of this program"), lang.L("the ESP_Choice board")}, nil)
 	b.decide.Required = true
 	b.decide.SetSelected(b.decide.Options[0])
-	b.body = container.NewVBox(widget.Muted(lang.Say(t.Text)))
+	body := container.NewVBox(widget.Muted(lang.Say(t.Text)))
 	if len(teams) > 0 {
-		b.body.Add(widget.Field(lang.L("For the teams"), b.check, lang.L("Each team gets its own copy in its own branch.")))
+		body.Add(widget.Field(lang.L("For the teams"), b.check, lang.L("Each team gets its own copy in its own branch.")))
+	}
+	body.Add(widget.Field(lang.L("Another branch"), b.other, ""))
+	if t.Flat {
+		body.Add(b.flat)
+	}
+	if t.Decides {
+		body.Add(widget.Field(lang.L("Who decides about the lamp"), b.decide, ""))
+	}
+	body.Add(b.hint)
+	b.sheet = widget.NewSheet(shell, lang.Say(t.Title), lang.L("Draw"), 420, body, func(sh *widget.Sheet) {
+		ns, _ := b.names()
+		sh.Close()
+		use(ns, b.decide.Selected == b.decide.Options[1])
+	}, b.other)
+	if len(teams) > 0 {
+		b.check.SetSelected(free)
 	} else {
 		b.other.SetText(string(newMaker(d, nil).name("", "house")))
 	}
-	b.body.Add(widget.Field(lang.L("Another branch"), b.other, ""))
-	if t.Flat {
-		b.body.Add(b.flat)
-	}
-	if t.Decides {
-		b.body.Add(widget.Field(lang.L("Who decides about the lamp"), b.decide, ""))
-	}
-	b.body.Add(b.hint)
-	box := dialog.NewCustomWithoutButtons(lang.Say(t.Title), widget.Scroll(b.body), shell.Window())
-	b.draw.OnTapped = func() {
-		if ns, _ := b.names(); len(ns) > 0 {
-			box.Hide()
-			use(ns, b.decide.Selected == b.decide.Options[1])
-		}
-	}
-	b.draw.Importance = fw.HighImportance
-	b.other.OnSubmitted = func(string) { b.draw.OnTapped() }
-	box.SetButtons([]fyne.CanvasObject{fw.NewButton(lang.L("Cancel"), box.Hide), b.draw})
-	b.check.SetSelected(free)
 	b.judge()
-	room := shell.Window().Canvas().Size()
-	box.Resize(fyne.NewSize(min(480, room.Width-40), min(b.body.MinSize().Height+170, room.Height-40)))
-	box.Show()
 	return b
 }
 
@@ -185,11 +176,7 @@ func (b *branches) judge() {
 		why = lang.L("Copies: {n}", "n", len(ns))
 	}
 	b.hint.SetText(why)
-	if len(ns) == 0 {
-		b.draw.Disable()
-	} else {
-		b.draw.Enable()
-	}
+	b.sheet.Allow(len(ns) > 0)
 }
 
 // useTemplate draws a template where the person says.

@@ -6,7 +6,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
@@ -64,26 +63,18 @@ func (p *palette) content() fyne.CanvasObject {
 
 // chip is one thing of the palette.
 type chip struct {
-	fw.BaseWidget
-	begin    func()
-	over     func(bool)
+	widget.Press
 	icon     *fw.Icon
 	text     *canvas.Text
 	ground   *canvas.Rectangle
-	hovered  bool
-	focused  bool
 	dragging bool
 }
 
-var (
-	_ desktop.Hoverable = (*chip)(nil)
-	_ fyne.Draggable    = (*chip)(nil)
-	_ fyne.Focusable    = (*chip)(nil)
-	_ fyne.Tappable     = (*chip)(nil)
-)
+var _ fyne.Draggable = (*chip)(nil)
 
 func newChip(title string, icon fyne.Resource, begin func(), over func(bool)) *chip {
-	c := &chip{begin: begin, over: over, icon: fw.NewIcon(icon), text: canvas.NewText(title, color.Black), ground: canvas.NewRectangle(nil)}
+	c := &chip{icon: fw.NewIcon(icon), text: canvas.NewText(title, color.Black), ground: canvas.NewRectangle(nil)}
+	c.OnPress, c.OnLight = begin, over
 	c.text.Alignment = fyne.TextAlignCenter
 	c.ExtendBaseWidget(c)
 	return c
@@ -108,53 +99,18 @@ func (c *chip) paint() {
 	c.ground.CornerRadius = theme.Size(theme.SizeNameCardRadius)
 	c.ground.FillColor = theme.Color(theme.ColorNameOverlayBackground)
 	c.ground.StrokeColor, c.ground.StrokeWidth = theme.Color(theme.ColorNameSeparator), 1
-	if c.hovered || c.focused {
+	if c.Hovered() || c.Focused() {
 		c.ground.StrokeColor, c.ground.StrokeWidth = theme.Color(theme.ColorNamePrimary), 2
 	}
 }
-
-// Tapped takes it.
-func (c *chip) Tapped(*fyne.PointEvent) { c.begin() }
 
 // Dragged takes it when it begins to be dragged.
 func (c *chip) Dragged(*fyne.DragEvent) {
 	if !c.dragging {
 		c.dragging = true
-		c.begin()
+		c.OnPress()
 	}
 }
 
 // DragEnd is part of fyne.Draggable.
 func (c *chip) DragEnd() { c.dragging = false }
-
-// MouseIn is part of desktop.Hoverable.
-func (c *chip) MouseIn(*desktop.MouseEvent) { c.mark(true, c.focused) }
-
-// MouseMoved is part of desktop.Hoverable.
-func (c *chip) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut is part of desktop.Hoverable.
-func (c *chip) MouseOut() { c.mark(false, c.focused) }
-
-// FocusGained is part of fyne.Focusable.
-func (c *chip) FocusGained() { c.mark(c.hovered, true) }
-
-// FocusLost is part of fyne.Focusable.
-func (c *chip) FocusLost() { c.mark(c.hovered, false) }
-
-func (c *chip) mark(hovered, focused bool) {
-	c.hovered, c.focused = hovered, focused
-	c.over(hovered || focused)
-	c.Refresh()
-}
-
-// TypedRune is part of fyne.Focusable.
-func (c *chip) TypedRune(rune) {}
-
-// TypedKey takes it.
-func (c *chip) TypedKey(k *fyne.KeyEvent) {
-	switch k.Name {
-	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		c.begin()
-	}
-}

@@ -165,8 +165,8 @@ func (g *playground) look() {
 	g.turn++
 	turn, text := g.turn, g.entry.Text
 	at, wrong := filterProblem(text)
-	setVisible(g.problem, wrong != "" && text != "")
-	setVisible(g.where, g.problem.Visible())
+	widget.SetVisible(g.problem, wrong != "" && text != "")
+	widget.SetVisible(g.where, g.problem.Visible())
 	if wrong != "" {
 		g.filter, g.found = "", nil
 		shown := []rune(widget.Visible(text, false))

@@ -106,7 +106,7 @@ func (q *problems) draw() {
 	}
 	q.groups.RemoveAll()
 	q.count.SetText(lang.L("problems: {n}", "n", len(q.found)))
-	setVisible(q.all, len(can) > 1)
+	widget.SetVisible(q.all, len(can) > 1)
 	for _, g := range []struct {
 		title string
 		fixes []core.Fix

@@ -255,7 +255,7 @@ func (s *Screen) redraw(at time.Time) {
 	s.house.Choose(s.ids(s.choice)...)
 	empty := len(s.d.Places) == 0 && len(s.d.Topics) == 0
 	s.invite.show(s.strays())
-	if setVisible(s.invite.box, empty); empty {
+	if widget.SetVisible(s.invite.box, empty); empty {
 		s.work.Hide()
 	} else {
 		s.work.Show()
@@ -532,16 +532,7 @@ func (s *Screen) sayStatus() {
 		s.status.SetText(text)
 	}
 	if s.legend.Visible() != (s.hint == "") {
-		setVisible(s.legend, s.hint == "")
+		widget.SetVisible(s.legend, s.hint == "")
 		s.foot.Refresh()
-	}
-}
-
-func setVisible(o fyne.CanvasObject, on bool) {
-	switch {
-	case on && !o.Visible():
-		o.Show()
-	case !on && o.Visible():
-		o.Hide()
 	}
 }

@@ -425,16 +425,16 @@ func TestBranchesOfATemplate(t *testing.T) {
 	h := twoTeams(t)
 	s, shell := visit(t, h)
 	b := askBranches(shell, s.d, h.teams, h.Templates()[1], func([]topic.Name, bool) {})
-	if len(b.check.Selected) != 0 || !b.draw.Disabled() {
-		t.Errorf("both teams have a branch; %v are selected, and drawing is off: %v", b.check.Selected, b.draw.Disabled())
+	if len(b.check.Selected) != 0 || !b.sheet.OK().Disabled() {
+		t.Errorf("both teams have a branch; %v are selected, and drawing is off: %v", b.check.Selected, b.sheet.OK().Disabled())
 	}
 	b.other.SetText("My House")
-	if !b.draw.Disabled() {
+	if !b.sheet.OK().Disabled() {
 		t.Error("a branch may be called My House")
 	}
 	b.other.SetText("annex")
 	b.flat.SetChecked(true)
-	if ns, _ := b.names(); !slices.Equal(ns, []topic.Name{"annex", ""}) || b.draw.Disabled() {
+	if ns, _ := b.names(); !slices.Equal(ns, []topic.Name{"annex", ""}) || b.sheet.OK().Disabled() {
 		t.Errorf("the branches are %q", ns)
 	}
 }

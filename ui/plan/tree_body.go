@@ -287,11 +287,8 @@ func (b *treeBody) TypedRune(r rune) {
 
 // TypedKey is part of fyne.Focusable. What the tree has no use for is the window's.
 func (b *treeBody) TypedKey(k *fyne.KeyEvent) {
-	if b.t.key(k.Name, heldKeys()) {
-		return
-	}
-	if c := fyne.CurrentApp().Driver().CanvasForObject(b); c != nil && c.OnTypedKey() != nil {
-		c.OnTypedKey()(k)
+	if !b.t.key(k.Name, heldKeys()) {
+		widget.PassKey(b, k)
 	}
 }
 

@@ -3,9 +3,7 @@ package record
 import (
 	"slices"
 	"sort"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"homeroom/core"
 	"homeroom/core/topic"
@@ -54,23 +52,12 @@ func newFilm(r core.Recording, ms []core.Message) *film {
 	}
 	for _, m := range ms {
 		at := min(max(0, m.At.Sub(r.From)), f.length)
-		f.frames = append(f.frames, frame{at, index[m.Topic], short(m.Payload)})
+		f.frames = append(f.frames, frame{at, index[m.Topic], core.Readable(m.Payload, maxValue)})
 		bar := min(bars-1, int(int64(at)*bars/int64(f.length)))
 		f.count[bar]++
 		f.most = max(f.most, f.count[bar])
 	}
 	return f
-}
-
-func short(payload []byte) string {
-	if len(payload) > maxValue {
-		end := maxValue
-		for end > maxValue-utf8.UTFMax && !utf8.RuneStart(payload[end]) {
-			end--
-		}
-		return strings.Clone(string(payload[:end])) + "…"
-	}
-	return string(payload)
 }
 
 // value is what a topic had at one moment of a film.

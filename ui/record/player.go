@@ -43,7 +43,7 @@ func (s *Screen) buildPlayer() fyne.CanvasObject {
 	s.branch = widget.NewEntry()
 	s.branch.SetText(sandbox)
 	s.into = fw.NewSelect([]string{lang.L("into the branch"), lang.L("into virtual kits")}, func(string) {
-		show(s.branch, s.into.SelectedIndex() == 0)
+		widget.SetVisible(s.branch, s.into.SelectedIndex() == 0)
 	})
 	s.into.SetSelectedIndex(0)
 	s.repeat = fw.NewCheck(lang.L("again and again"), nil)
@@ -72,13 +72,13 @@ func (s *Screen) setValue(i fw.ListItemID, o fyne.CanvasObject) {
 		return
 	}
 	v, cells := s.vs[i], o.(*fyne.Container).Objects
-	set(cells[0].(*fw.Label), widget.Visible(string(v.name), false))
+	widget.SetText(cells[0].(*fw.Label), widget.Visible(string(v.name), false))
 	said, at := "–", ""
 	if v.known {
 		said, at = widget.OneLine(v.value), length(v.at)
 	}
-	set(cells[1].(*fw.Label), said)
-	set(cells[2].(*fw.Label), at)
+	widget.SetText(cells[1].(*fw.Label), said)
+	widget.SetText(cells[2].(*fw.Label), at)
 	name, bold := cells[0].(*fw.Label), fw.MediumImportance
 	if !v.known {
 		bold = fw.LowImportance
@@ -91,12 +91,12 @@ func (s *Screen) setValue(i fw.ListItemID, o fyne.CanvasObject) {
 
 // drawPlayer shows r.
 func (s *Screen) drawPlayer(r core.Recording) {
-	set(s.title, r.Name)
-	set(s.about, describe(r)+" · "+widget.Bytes(r.Bytes))
+	widget.SetText(s.title, r.Name)
+	widget.SetText(s.about, describe(r)+" · "+widget.Bytes(r.Bytes))
 	running, mine := r.To.IsZero(), s.playing()
-	show(s.stop, running)
-	enable(s.play, !running && s.film != nil)
-	enable(s.halt, mine)
+	widget.SetVisible(s.stop, running)
+	widget.SetEnabled(s.play, !running && s.film != nil)
+	widget.SetEnabled(s.halt, mine)
 	text, icon := lang.L("Play"), theme.MediaPlayIcon()
 	if mine && !s.now.Paused {
 		text, icon = lang.L("Pause"), theme.MediaPauseIcon()
@@ -106,24 +106,24 @@ func (s *Screen) drawPlayer(r core.Recording) {
 		s.play.Refresh()
 	}
 	for _, o := range []fyne.Disableable{s.speed, s.into, s.branch, s.repeat} {
-		enable(o, !mine) // of a replay that is under way they stay
+		widget.SetEnabled(o, !mine) // of a replay that is under way they stay
 	}
 	told := ""
 	if s.now.Recording == r.ID && s.now.Say.Format != "" {
 		told = lang.Say(s.now.Say)
 	}
-	show(s.problem, told != "")
-	set(s.problem.Text, told)
+	widget.SetVisible(s.problem, told != "")
+	widget.SetText(s.problem.Text, told)
 	hint := lang.L("What every topic had at this moment")
 	if running {
 		hint = lang.L("It is being recorded. Stop it to look through it and to play it again.")
 	}
-	set(s.hint, hint)
+	widget.SetText(s.hint, hint)
 	s.strip.set(s.film, s.at)
 	if s.film == nil {
-		set(s.clock, length(time.Since(r.From)))
+		widget.SetText(s.clock, length(time.Since(r.From)))
 		if !running {
-			set(s.clock, "…")
+			widget.SetText(s.clock, "…")
 		}
 		s.vs = nil
 		s.table.Refresh()
@@ -131,7 +131,7 @@ func (s *Screen) drawPlayer(r core.Recording) {
 	}
 	vs, n := s.film.values(s.at)
 	s.vs = vs
-	set(s.clock, length(s.at)+" / "+length(s.film.length)+"   "+lang.L("{n} of {all}", "n", n, "all", len(s.film.frames)))
+	widget.SetText(s.clock, length(s.at)+" / "+length(s.film.length)+"   "+lang.L("{n} of {all}", "n", n, "all", len(s.film.frames)))
 	s.table.Refresh()
 }
 

@@ -280,37 +280,13 @@ func after(all, ms []core.Message) []core.Message {
 // draw shows what is known.
 func (s *Screen) draw() {
 	r, ok := s.recording()
-	show(s.none, !ok)
-	show(s.some, ok)
+	widget.SetVisible(s.none, !ok)
+	widget.SetVisible(s.some, ok)
 	if !ok {
 		return
 	}
 	s.read(r)
 	s.drawPlayer(r)
-}
-
-func show(o fyne.CanvasObject, there bool) {
-	switch {
-	case there && !o.Visible():
-		o.Show()
-	case !there && o.Visible():
-		o.Hide()
-	}
-}
-
-func set(l *fw.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
-}
-
-func enable(b fyne.Disableable, on bool) {
-	switch {
-	case on && b.Disabled():
-		b.Enable()
-	case !on && !b.Disabled():
-		b.Disable()
-	}
 }
 
 // replay is what the controls ask for.

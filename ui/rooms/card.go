@@ -5,9 +5,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/theme"
-	fw "fyne.io/fyne/v2/widget"
 
 	"homeroom/assets/lang"
 	"homeroom/core"
@@ -28,14 +26,11 @@ var unknown = time.Unix(1, 0)
 // card shows the newest value of one series. Cards are few and are given
 // another entry when they scroll into view.
 type card struct {
-	fw.BaseWidget
-	open    func(core.Series)
-	e       *entry // nil before the first bind
-	hovered bool
-	focused bool
-	old     bool
-	now     time.Time // as last shown
-	drawn   time.Time // newest point that the spark shows
+	widget.Press
+	e     *entry // nil before the first bind
+	old   bool
+	now   time.Time // as last shown
+	drawn time.Time // newest point that the spark shows
 
 	ground                       *canvas.Rectangle
 	name, kit, value, unit, path *canvas.Text
@@ -44,12 +39,6 @@ type card struct {
 	spark                        *widget.Spark
 }
 
-var (
-	_ desktop.Hoverable = (*card)(nil)
-	_ fyne.Focusable    = (*card)(nil)
-	_ fyne.Tappable     = (*card)(nil)
-)
-
 func newCard(open func(core.Series)) *card {
 	text := func(size float32, bold bool) *canvas.Text {
 		t := canvas.NewText("", nil)
@@ -57,8 +46,13 @@ func newCard(open func(core.Series)) *card {
 		return t
 	}
 	c := &card{
-		open: open, ground: canvas.NewRectangle(nil), dot: canvas.NewCircle(nil), spark: widget.NewSpark(),
+		ground: canvas.NewRectangle(nil), dot: canvas.NewCircle(nil), spark: widget.NewSpark(),
 		name: text(15, true), kit: text(12, false), value: text(26, false), unit: text(15, false), path: text(11, false), age: text(12, false),
+	}
+	c.OnPress = func() {
+		if c.e != nil {
+			open(c.e.Series)
+		}
 	}
 	c.ExtendBaseWidget(c)
 	return c
@@ -67,7 +61,8 @@ func newCard(open func(core.Series)) *card {
 // bind makes the card show e.
 func (c *card) bind(e *entry, now time.Time) {
 	if c.e != e {
-		c.e, c.hovered, c.drawn = e, false, unknown
+		c.e, c.drawn = e, unknown
+		c.MouseOut()
 	}
 	c.update(now)
 }
@@ -116,7 +111,7 @@ func (c *card) paint() {
 	if e.calls {
 		stroke, fill, width = theme.ColorNameError, widget.ColorErrorTint, 2
 	}
-	if c.hovered || c.focused {
+	if c.Hovered() || c.Focused() {
 		stroke, width = theme.ColorNamePrimary, 2
 	}
 	if g := c.ground; g.FillColor != theme.Color(fill) || g.StrokeColor != theme.Color(stroke) {
@@ -138,7 +133,7 @@ func (c *card) paint() {
 	c.dot.Hidden = e.kind() != core.Boolean
 	if !c.dot.Hidden {
 		color, line := theme.Color(theme.ColorNameSeparator), theme.Color(theme.ColorNamePlaceHolder)
-		if e.Newest.Value != 0 {
+		if on, _ := e.on(); on {
 			color, line = theme.Color(theme.ColorNameSuccess), theme.Color(theme.ColorNameSuccess)
 		}
 		if c.dot.FillColor != color {
@@ -152,7 +147,7 @@ func (c *card) paint() {
 	unit := unitOf(e)
 	set(c.unit, unit, theme.ColorNamePlaceHolder)
 	room := inner - (x - cardEdge)
-	c.spark.Hidden = e.kind() == core.Text
+	c.spark.Hidden = e.Newest.Kind == core.Text
 	if !c.spark.Hidden {
 		room = w*0.56 - x
 	}
@@ -177,54 +172,6 @@ func (c *card) paint() {
 	set(c.path, widget.Cut(string(e.Series), inner-c.age.MinSize().Width-10, c.path.TextSize, c.path.TextStyle), theme.ColorNamePlaceHolder)
 	place(c.path, cardEdge, cardHeight-25)
 }
-
-// Tapped opens the series.
-func (c *card) Tapped(*fyne.PointEvent) {
-	if c.e != nil {
-		c.open(c.e.Series)
-	}
-}
-
-// MouseIn is part of desktop.Hoverable.
-func (c *card) MouseIn(*desktop.MouseEvent) { c.light(&c.hovered, true) }
-
-// MouseMoved is part of desktop.Hoverable.
-func (c *card) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut is part of desktop.Hoverable.
-func (c *card) MouseOut() { c.light(&c.hovered, false) }
-
-// FocusGained is part of fyne.Focusable.
-func (c *card) FocusGained() { c.light(&c.focused, true) }
-
-// FocusLost is part of fyne.Focusable.
-func (c *card) FocusLost() { c.light(&c.focused, false) }
-
-func (c *card) light(what *bool, on bool) {
-	*what = on
-	stroke := theme.ColorNameSeparator
-	c.ground.StrokeWidth = 1
-	if c.hovered || c.focused {
-		stroke = theme.ColorNamePrimary
-		c.ground.StrokeWidth = 2
-	}
-	c.ground.StrokeColor = theme.Color(stroke)
-	c.ground.Refresh()
-}
-
-// TypedRune is part of fyne.Focusable.
-func (c *card) TypedRune(rune) {}
-
-// TypedKey opens the series.
-func (c *card) TypedKey(e *fyne.KeyEvent) {
-	switch e.Name {
-	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
-		c.Tapped(nil)
-	}
-}
-
-// Cursor is part of desktop.Cursorable.
-func (c *card) Cursor() desktop.Cursor { return desktop.PointerCursor }
 
 // CreateRenderer is part of fyne.Widget.
 func (c *card) CreateRenderer() fyne.WidgetRenderer {

@@ -1,18 +1,16 @@
 package rooms
 
 import (
-	"cmp"
 	"context"
 	"image/png"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/layout"
-	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
@@ -208,18 +206,13 @@ func (d *detail) header() {
 		d.value.SetText("")
 		return
 	}
-	change := func(l *fw.Label, text string) {
-		if l.Text != text {
-			l.SetText(text)
-		}
-	}
-	change(d.title, e.title())
-	change(d.path, string(e.Series)+"   "+lang.Ago(d.s.now().Sub(e.Newest.At)))
+	widget.SetText(d.title, e.title())
+	widget.SetText(d.path, string(e.Series)+"   "+lang.Ago(d.s.now().Sub(e.Newest.At)))
 	value := e.value()
 	if len([]rune(value)) > 40 {
 		value = string([]rune(value)[:40]) + "…"
 	}
-	change(d.value, strings.TrimSpace(value+" "+unitOf(e)))
+	widget.SetText(d.value, strings.TrimSpace(value+" "+unitOf(e)))
 }
 
 // draw gives the chart its lines.
@@ -281,35 +274,8 @@ func (d *detail) copyTopic() {
 // savePicture writes the chart as a PNG file where the person says.
 func (d *detail) savePicture() {
 	img := d.chart.Picture(d.title.Text)
-	save := dialog.NewFileSave(func(w fyne.URIWriteCloser, err error) {
-		if err != nil || w == nil {
-			return
-		}
-		d.s.shell.Do(func(context.Context) (func(), error) {
-			err := png.Encode(w, img)
-			if err := cmp.Or(err, w.Close()); err != nil {
-				return nil, core.Fail(err, "The picture could not be saved: {why}. Choose another folder.", "why", err)
-			}
-			return func() { d.s.shell.Tell(lang.L("Saved {file}", "file", w.URI().Name())) }, nil
-		})
-	}, d.s.shell.Window())
-	save.SetFilter(storage.NewExtensionFileFilter([]string{".png"}))
-	save.SetFileName(fileName(d.title.Text) + " " + d.chart.View().To.Format("2006-01-02 1504") + ".png")
-	save.Show()
-}
-
-// fileName returns text without what a file's name may not hold.
-func fileName(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, text)
-	if rs := []rune(text); len(rs) > 60 {
-		text = string(rs[:60])
-	}
-	return strings.Trim(text, " .")
+	name := widget.FileName(d.title.Text) + " " + d.chart.View().To.Format("2006-01-02 1504") + ".png"
+	widget.Save(d.s.shell, name, func(w io.Writer) error { return png.Encode(w, img) })
 }
 
 // forget removes the readings of a series, after asking.
@@ -351,7 +317,7 @@ func (d *detail) edit(series core.Series) {
 	if e == nil {
 		return
 	}
-	name, unit := fw.NewEntry(), fw.NewSelectEntry([]string{"°C", "%", "hPa", "lx", "V", "A", "W", "kWh", "ppm", "cm", "s"})
+	name, unit := widget.NewEntry(), fw.NewSelectEntry([]string{"°C", "%", "hPa", "lx", "V", "A", "W", "kWh", "ppm", "cm", "s"})
 	name.SetText(e.Label)
 	name.SetPlaceHolder(e.property)
 	unit.SetText(e.Unit)
@@ -371,25 +337,13 @@ func (d *detail) edit(series core.Series) {
 		widget.Field(lang.L("Unit"), unit, lang.L("Leave it empty to take what the topic's name means.")),
 		widget.Field(lang.L("Keep readings for"), keep, ""),
 	)
-	box := dialog.NewCustomConfirm(e.property, lang.L("Save"), lang.L("Cancel"), form, func(ok bool) {
-		if !ok {
-			d.focus()
-			return
-		}
+	widget.NewSheet(d.s.shell, e.property, lang.L("Save"), 380, form, func(sh *widget.Sheet) {
 		said := core.Description{Label: short(name.Text, 60), Unit: short(unit.Text, 12), KeepDays: days[max(keep.SelectedIndex(), 0)]}
-		d.s.shell.Do(func(ctx context.Context) (func(), error) {
-			if err := d.s.history.Describe(ctx, series, said); err != nil {
-				return nil, err
-			}
-			return func() {
-				d.s.describe(series, said)
-				d.s.shell.Tell(lang.L("Saved"))
-			}, nil
+		sh.Do(func(ctx context.Context) error { return d.s.history.Describe(ctx, series, said) }, func() {
+			d.s.describe(series, said)
+			d.s.shell.Tell(lang.L("Saved"))
 		})
-	}, d.s.shell.Window())
-	box.Resize(fyne.NewSize(420, box.MinSize().Height))
-	box.Show()
-	d.s.shell.Window().Canvas().Focus(name)
+	}, name).OnClosed = d.focus
 }
 
 // short returns text on one line, without more than n characters.

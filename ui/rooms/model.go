@@ -19,6 +19,8 @@ type entry struct {
 	words string // what a search looks in
 	meant string // the unit that the property's name means
 	calls bool   // an alarm of its topic does
+	// truth is the topic where it was designed to be true or false.
+	truth *core.Topic
 }
 
 // title is the name a person reads.
@@ -40,9 +42,26 @@ func (e *entry) isSwitch() bool {
 	return seen[0] && seen[1]
 }
 
+// on reports whether the entry is on. It is not ok where it is neither on nor off.
+// A word says so where the design has it; without a design only "on" and "off" do.
+func (e *entry) on() (on, ok bool) {
+	switch n := e.Newest; {
+	case n.Kind == core.Boolean:
+		return n.Value != 0, true
+	case n.Kind == core.Number && (e.truth != nil || e.isSwitch()):
+		return n.Value != 0, n.Value == 0 || n.Value == 1
+	case n.Kind == core.Text && e.truth != nil:
+		return e.truth.Truth(n.Text)
+	case n.Kind == core.Text:
+		word := strings.ToLower(strings.TrimSpace(n.Text))
+		return word == "on", word == "on" || word == "off"
+	}
+	return false, false
+}
+
 // kind is what the entry is shown as.
 func (e *entry) kind() core.Kind {
-	if e.isSwitch() {
+	if _, ok := e.on(); ok {
 		return core.Boolean
 	}
 	return e.Newest.Kind
@@ -57,9 +76,8 @@ func (e *entry) draws(t core.Trace) core.Trace {
 	}
 	if len(t.Spans) == 0 && len(t.Texts) == 0 && e.kind() != core.Number && !e.Newest.At.IsZero() {
 		n := e.Newest
-		t.Kind = e.kind()
-		if n.Kind == core.Text {
-			t.Texts = []core.Reading{n}
+		if t.Kind = e.kind(); n.Kind == core.Text {
+			t.Kind, t.Texts = core.Text, []core.Reading{n}
 		} else {
 			t.Spans = []core.Span{{First: n.At, Last: n.At, Min: n.Value, Max: n.Value, Sum: n.Value, N: 1, End: n.Value}}
 		}
@@ -73,7 +91,11 @@ func (e *entry) value() string {
 	case core.Number:
 		return widget.FormatNumber(e.Newest.Value)
 	case core.Boolean:
-		return widget.Word(e.Newest.Value != 0)
+		on, _ := e.on()
+		if e.truth != nil && len(e.truth.Options) == 2 {
+			return widget.OneLine(e.truth.Word(on))
+		}
+		return widget.Word(on)
 	}
 	return widget.OneLine(e.Newest.Text)
 }
@@ -114,6 +136,7 @@ type model struct {
 	teams   []core.Team
 	titles  map[string]string // of the teams, by branch
 	grown   bool              // sections would be different now
+	design  *core.Design      // as the entries know it; nil before the first
 	alarmed bool              // some entry calls
 }
 
@@ -136,6 +159,7 @@ func (m *model) merge(rows []core.Live, teams []core.Team) []*entry {
 		if e == nil {
 			e = &entry{Live: row, place: placeOf(row.Series)}
 			e.meant = meant(e.property)
+			e.truth = m.truth(e.Series)
 			m.entries[row.Series] = e
 			m.grown = true
 		}
@@ -147,6 +171,32 @@ func (m *model) merge(rows []core.Live, teams []core.Team) []*entry {
 		changed = append(changed, e)
 	}
 	return changed
+}
+
+// drawn takes in the design, and returns the entries that changed.
+func (m *model) drawn(d *core.Design) (changed []*entry) {
+	if d == m.design {
+		return nil
+	}
+	m.design = d
+	for _, e := range m.entries {
+		if t := m.truth(e.Series); t != nil || e.truth != nil {
+			e.truth = t
+			changed = append(changed, e)
+		}
+	}
+	return changed
+}
+
+// truth returns the topic of a series that was designed to be true or false, or nil.
+func (m *model) truth(s core.Series) *core.Topic {
+	if m.design == nil || s.Leaf() != "" {
+		return nil
+	}
+	if t := m.design.Topic(s.Topic()); t != nil && t.Kind == core.Boolean {
+		return t
+	}
+	return nil
 }
 
 // alarm notes of which topics an alarm calls, and returns the entries that changed.

@@ -53,7 +53,7 @@ var units = map[string]string{
 // the property means, or "". Only numbers have one.
 func unitOf(e *entry) string {
 	switch {
-	case e.Newest.Kind != core.Number || e.isSwitch():
+	case e.kind() != core.Number:
 		return ""
 	case e.Unit != "":
 		return e.Unit

@@ -32,6 +32,9 @@ type History interface {
 // Teams says whose branch is whose.
 type Teams interface{ Teams() []core.Team }
 
+// Plan says which topics are true or false, and in what words.
+type Plan interface{ Design() *core.Design }
+
 // Alarms says which topics somebody should look at.
 type Alarms interface{ States() []core.AlarmState }
 
@@ -45,6 +48,7 @@ const (
 type Screen struct {
 	history History
 	teams   Teams
+	plan    Plan
 	alarms  Alarms
 	shell   widget.Shell
 	now     func() time.Time
@@ -72,9 +76,9 @@ type Screen struct {
 }
 
 // New returns the screen.
-func New(h History, t Teams, a Alarms, shell widget.Shell) *Screen {
+func New(h History, t Teams, p Plan, a Alarms, shell widget.Shell) *Screen {
 	s := &Screen{
-		history: h, teams: t, alarms: a, shell: shell, now: time.Now,
+		history: h, teams: t, plan: p, alarms: a, shell: shell, now: time.Now,
 		arrived: map[core.Series]core.Live{},
 		model:   model{entries: map[core.Series]*entry{}},
 	}
@@ -124,7 +128,7 @@ func (s *Screen) Content() fyne.CanvasObject { return s.content }
 
 // Stale is what makes the screen out of date.
 func (s *Screen) Stale() core.Change {
-	return core.MessagesChanged | core.SettingsChanged | core.AccountsChanged | core.AlarmsChanged
+	return core.MessagesChanged | core.SettingsChanged | core.AccountsChanged | core.AlarmsChanged | core.PlanChanged
 }
 
 // Load reads what changed since the last time, and the traces that an open
@@ -132,7 +136,7 @@ func (s *Screen) Stale() core.Change {
 func (s *Screen) Load(ctx context.Context) (show func(), err error) {
 	rows, now := s.history.Live(s.since)
 	s.since = now
-	teams := s.teams.Teams()
+	teams, design := s.teams.Teams(), s.plan.Design()
 	calling := map[topic.Name]bool{}
 	for _, st := range s.alarms.States() {
 		if st.Ended.IsZero() {
@@ -150,13 +154,13 @@ func (s *Screen) Load(ctx context.Context) (show func(), err error) {
 		return nil, err
 	}
 	return func() {
-		s.show(teams, calling)
+		s.show(teams, design, calling)
 		s.detail.show(found)
 	}, nil
 }
 
 // show merges what arrived and touches what is in view.
-func (s *Screen) show(teams []core.Team, calling map[topic.Name]bool) {
+func (s *Screen) show(teams []core.Team, design *core.Design, calling map[topic.Name]bool) {
 	s.mu.Lock()
 	rows := make([]core.Live, 0, len(s.arrived))
 	for _, r := range s.arrived {
@@ -166,7 +170,7 @@ func (s *Screen) show(teams []core.Team, calling map[topic.Name]bool) {
 	s.mu.Unlock()
 
 	before := s.model.teams
-	changed := append(s.model.merge(rows, teams), s.model.alarm(calling)...)
+	changed := slices.Concat(s.model.drawn(design), s.model.merge(rows, teams), s.model.alarm(calling))
 	if !slices.Equal(before, s.model.teams) {
 		s.offerTeams()
 	}

@@ -2,14 +2,12 @@ package rules
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
@@ -29,63 +27,25 @@ func alarmNames() []string {
 
 // alarmSheet is the chosen alarm, as a person edits it.
 type alarmSheet struct {
-	s       *Screen
-	content fyne.CanvasObject
-
-	opened  bool
-	id      topic.ID // as it is designed; of a new one ""
+	frame
 	base, a core.Alarm
 	theirs  *core.Alarm
-	gone    bool
-	invalid map[string]string
 
-	label                            *widget.Entry
-	active                           *fw.Check
-	saveButton, revert, another, del *fw.Button
-	notes                            *fyne.Container
-	noteKey                          string
-	sentence                         *fw.Label
-	call                             *widget.Surface // around it, red while the alarm calls
-	form                             *fyne.Container
-	value                            *fw.Label
-	curve                            *curve
-	body                             *fyne.Container
-	scroll                           *container.Scroll
+	another  *fw.Button
+	sentence *fw.Label
+	call     *widget.Surface // around it, red while the alarm calls
+	form     *fyne.Container
+	value    *fw.Label
+	curve    *curve
 }
 
 func newAlarmSheet(s *Screen) *alarmSheet {
-	e := &alarmSheet{s: s, invalid: map[string]string{}}
-	e.label = widget.NewEntry()
-	e.label.TextStyle.Bold = true
-	e.label.OnChanged = func(text string) {
-		if text = strings.Join(strings.Fields(text), " "); text != e.a.Label {
-			e.a.Label = text
-			e.draw()
-		}
-	}
-	e.label.OnSubmitted = func(string) {
-		if !e.saveButton.Disabled() {
-			e.save(func() {})
-		}
-	}
-	e.active = fw.NewCheck(lang.L("Active"), func(on bool) {
-		e.a.Disabled = !on
-		e.draw()
-	})
-	e.saveButton = fw.NewButtonWithIcon(lang.L("Save"), theme.DocumentSaveIcon(), func() { e.save(func() {}) })
-	e.saveButton.Importance = fw.HighImportance
-	e.revert = fw.NewButtonWithIcon("", theme.ContentUndoIcon(), func() {
-		if a := e.s.d.Alarm(e.id); a != nil {
-			e.show(*a)
-		}
-	})
+	e := &alarmSheet{}
+	e.init(s, e)
 	e.another = fw.NewButtonWithIcon(lang.L("Another on this topic"), theme.ContentAddIcon(), func() {
 		n := e.a.Topic
 		e.s.leave(func() { e.begin(e.s.newAlarm(n)) })
 	})
-	e.del = fw.NewButtonWithIcon(lang.L("Delete"), theme.DeleteIcon(), e.remove)
-	e.notes = container.New(stack{6})
-	e.notes.Hide()
 	e.sentence = widget.Text("")
 	e.sentence.SizeName = theme.SizeNameSubHeadingText
 	e.form = container.New(stack{8})
@@ -95,23 +55,33 @@ func newAlarmSheet(s *Screen) *alarmSheet {
 	now := panel(lang.L("Now"), container.New(stack{4}, e.value, e.curve,
 		widget.Muted(lang.L("An alarm is shown over every screen, on the phone page and in the system's notifications, and told as a topic of its own, until a person has seen it."))))
 	e.call = widget.NewSurface(widget.ColorWarningTint, e.sentence)
-	e.body = container.New(&sides{}, container.New(stack{8}, e.notes, e.call, e.form), now)
-	e.scroll = widget.Scroll(e.body)
-	tools := container.NewHBox(e.active, layout.NewSpacer(), e.another, e.del, e.revert, e.saveButton)
-	e.content = widget.NewSurface(theme.ColorNameOverlayBackground,
-		container.NewBorder(container.New(layout.NewCustomPaddedVBoxLayout(6), e.label, tools), nil, nil, nil, e.scroll))
+	e.fill(nil, []fyne.CanvasObject{e.another}, []fyne.CanvasObject{e.call, e.form}, []fyne.CanvasObject{now})
 	return e
 }
 
-func (e *alarmSheet) open() bool { return e.opened }
+func (e *alarmSheet) setLabel(label string) {
+	if label != e.a.Label {
+		e.a.Label = label
+		e.draw()
+	}
+}
+
+func (e *alarmSheet) setActive(on bool) {
+	e.a.Disabled = !on
+	e.draw()
+}
+
+func (e *alarmSheet) takeBack() {
+	if a := e.s.d.Alarm(e.id); a != nil {
+		e.show(*a)
+	}
+}
 
 func (e *alarmSheet) dirty() bool {
 	a, b := e.a, e.base
 	a.Changed, b.Changed = time.Time{}, time.Time{}
 	return e.opened && (e.id == "" || a != b || len(e.invalid) > 0)
 }
-
-func (e *alarmSheet) close() { e.opened, e.id = false, "" }
 
 func (e *alarmSheet) begin(a core.Alarm) {
 	e.start(core.Alarm{}, a, "")
@@ -129,21 +99,9 @@ func (e *alarmSheet) start(base, a core.Alarm, id topic.ID) {
 // write shows what is edited in all fields.
 func (e *alarmSheet) write() {
 	clear(e.invalid)
-	if e.label.Text != e.a.Label {
-		e.label.SetText(e.a.Label)
-	}
-	e.label.SetPlaceHolder(string(e.a.ID))
-	if e.active.Checked == e.a.Disabled {
-		e.active.Checked = !e.a.Disabled
-		e.active.Refresh()
-	}
+	e.frame.write(e.a.Label, e.a.ID, e.a.Disabled)
 	e.build()
 	e.draw()
-}
-
-func (e *alarmSheet) relayout() {
-	e.body.Refresh()
-	e.scroll.Refresh()
 }
 
 // newAlarm is an alarm on a topic to start from.
@@ -405,9 +363,9 @@ func (e *alarmSheet) draw() {
 		e.sentence.SetText(text)
 		e.relayout()
 	}
-	setEnabled(e.saveButton, e.dirty() && e.problem() == "" && e.theirs == nil)
-	setEnabled(e.revert, e.dirty() && e.id != "")
-	setEnabled(e.another, e.id != "")
+	widget.SetEnabled(e.saveButton, e.dirty() && e.problem() == "" && e.theirs == nil)
+	widget.SetEnabled(e.revert, e.dirty() && e.id != "")
+	widget.SetEnabled(e.another, e.id != "")
 	fill := widget.ColorWarningTint
 	if st, ok := e.s.calling[e.id]; ok && st.Ended.IsZero() {
 		fill = widget.ColorErrorTint
@@ -417,11 +375,11 @@ func (e *alarmSheet) draw() {
 	if v, ok := e.s.value(e.a.Topic); ok {
 		text = v + " · " + lang.Ago(e.s.now().Sub(e.s.values[e.a.Topic].Last.At))
 	}
-	setText(e.value, text)
+	widget.SetText(e.value, text)
 	rs := e.s.sparks[e.a.Topic]
 	limited := e.a.Kind == core.AlarmAbove || e.a.Kind == core.AlarmBelow
 	numbers := e.s.kindOf(e.a.Topic) == core.Number
-	setVisible(e.curve, numbers && (len(rs) > 0 || limited))
+	widget.SetVisible(e.curve, numbers && (len(rs) > 0 || limited))
 	if !slices.Equal(rs, e.curve.readings) || e.a.Limit != e.curve.limit || limited != e.curve.limited {
 		e.curve.set(rs, e.a.Limit, limited)
 	}
@@ -465,12 +423,11 @@ func (e *alarmSheet) drawNotes() {
 		all = append(all, note{text: lang.L("Somebody deleted this alarm meanwhile. Save makes it again."), importance: fw.WarningImportance})
 	} else if e.theirs != nil {
 		theirs := *e.theirs
-		all = append(all,
-			note{lang.L("Somebody changed this alarm meanwhile. Take theirs, or keep yours and save it over theirs."), fw.WarningImportance, lang.L("Take theirs"), func() { e.show(theirs) }},
-			note{lang.L("Yours is not saved yet."), fw.MediumImportance, lang.L("Keep mine"), func() {
+		all = append(all, conflict(lang.L("Somebody changed this alarm meanwhile. Take theirs, or keep yours and save it over theirs."),
+			func() { e.show(theirs) }, func() {
 				e.base = theirs
 				e.draw()
-			}})
+			})...)
 	}
 	if st, ok := e.s.calling[e.id]; ok && e.id != "" {
 		text := lang.Say(st.Say) + " " + lang.L("since {time}", "time", clock(st.Since))
@@ -490,24 +447,7 @@ func (e *alarmSheet) drawNotes() {
 	} else if text := e.tip(); text != "" {
 		all = append(all, note{text: text, importance: fw.WarningImportance})
 	}
-	key := ""
-	for _, n := range all {
-		key += n.text + "\x00" + n.action + "\x00"
-	}
-	if key == e.noteKey {
-		return
-	}
-	e.noteKey = key
-	e.notes.RemoveAll()
-	for _, n := range all {
-		var actions []fyne.CanvasObject
-		if n.action != "" {
-			actions = append(actions, fw.NewButton(n.action, n.do))
-		}
-		e.notes.Add(widget.NewNote(n.text, n.importance, actions...))
-	}
-	setVisible(e.notes, len(all) > 0)
-	e.relayout()
+	e.tell(all)
 }
 
 func (e *alarmSheet) acknowledge(id topic.ID) {
@@ -537,41 +477,15 @@ func (e *alarmSheet) save(then func()) {
 		}
 	}
 	b.Alarms = []core.Alarm{a}
-	e.s.sh.Do(func(ctx context.Context) (func(), error) {
-		err := e.s.p.Plan.Change(ctx, b)
-		if err != nil && !errors.Is(err, core.ErrConflict) {
-			return nil, err
+	e.commit(b, func(d *core.Design) {
+		if now := d.Alarm(a.ID); now != nil {
+			e.show(*now)
 		}
-		d := e.s.p.Plan.Design()
-		return func() {
-			e.s.d = d
-			if err != nil {
-				e.s.draw()
-				e.s.sh.Tell(lang.Error(err))
-				return
-			}
-			if now := d.Alarm(a.ID); now != nil {
-				e.show(*now)
-			}
-			e.s.sh.Tell(lang.L("Saved. Undo is on the screen Plan."))
-			then()
-			e.s.draw()
-			e.s.sh.Refresh()
-		}, nil
-	})
+	}, then)
 }
 
 func (e *alarmSheet) remove() {
-	if e.id == "" {
-		e.close()
-		e.s.draw()
-		return
-	}
-	id, title := e.id, e.base.Title()
-	widget.Confirm(e.s.sh, lang.L("Delete the alarm {alarm}?", "alarm", title), lang.L("It calls no more. Undo is on the screen Plan."), lang.L("Delete"), func() {
-		e.s.change(core.Batch{Say: core.Say("The alarm {alarm} was deleted.", "alarm", title), RemoveAlarms: []topic.ID{id}}, func() {
-			e.close()
-			e.s.sh.Tell(lang.L("{name} was deleted. Undo is on the screen Plan.", "name", title))
-		})
-	})
+	title := e.base.Title()
+	e.discard(title, lang.L("Delete the alarm {alarm}?", "alarm", title), lang.L("It calls no more. Undo is on the screen Plan."),
+		core.Batch{Say: core.Say("The alarm {alarm} was deleted.", "alarm", title), RemoveAlarms: []topic.ID{e.id}})
 }

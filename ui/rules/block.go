@@ -81,7 +81,7 @@ func (b *block) setOpen(open bool) {
 		icon = theme.ConfirmIcon()
 	}
 	b.edit.SetIcon(icon)
-	setVisible(b.body, open)
+	widget.SetVisible(b.body, open)
 	b.onOpen(open)
 }
 

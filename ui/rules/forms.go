@@ -663,7 +663,7 @@ func (e *ruleSheet) actRow(i int) fyne.CanvasObject {
 		e.r.Then[i-1], e.r.Then[i] = e.r.Then[i], e.r.Then[i-1]
 		e.rebuild()
 	})
-	setEnabled(up, i > 0)
+	widget.SetEnabled(up, i > 0)
 	choose := labelled(lang.L("to"), how)
 	row := widget.Row([]float32{2, 3}, container.NewVBox(choose), value)
 	if mode == actFree { // it needs the whole width

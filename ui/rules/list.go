@@ -91,8 +91,8 @@ func (l *list) draw() {
 			b.Refresh()
 		}
 	}
-	setVisible(l.newRule, !l.isAlarms)
-	setVisible(l.newAl, l.isAlarms)
+	widget.SetVisible(l.newRule, !l.isAlarms)
+	widget.SetVisible(l.newAl, l.isAlarms)
 	var rows []row
 	if l.isAlarms {
 		for _, a := range d.Alarms {
@@ -103,7 +103,7 @@ func (l *list) draw() {
 			rows = append(rows, l.s.ruleRow(r))
 		}
 	}
-	setVisible(l.search, len(rows) > many || l.search.Text != "")
+	widget.SetVisible(l.search, len(rows) > many || l.search.Text != "")
 	all := len(rows)
 	typed := strings.ToLower(strings.TrimSpace(l.search.Text))
 	rows = slices.DeleteFunc(rows, func(r row) bool {
@@ -112,13 +112,13 @@ func (l *list) draw() {
 	slices.SortStableFunc(rows, func(a, b row) int { return widget.Natural(a.title, b.title) })
 	switch {
 	case all == 0 && l.isAlarms:
-		setText(l.none, lang.L("No alarm yet. An alarm calls for a person."))
+		widget.SetText(l.none, lang.L("No alarm yet. An alarm calls for a person."))
 	case all == 0:
-		setText(l.none, lang.L("No rule yet. Start from a template."))
+		widget.SetText(l.none, lang.L("No rule yet. Start from a template."))
 	case len(rows) == 0:
-		setText(l.none, lang.L("Nothing is called like that."))
+		widget.SetText(l.none, lang.L("Nothing is called like that."))
 	default:
-		setText(l.none, "")
+		widget.SetText(l.none, "")
 	}
 	if !slices.Equal(rows, l.rows) {
 		l.rows = rows
@@ -172,7 +172,7 @@ func (l *list) setRow(i fw.ListItemID, o fyne.CanvasObject) {
 	lines := box.Objects[0].(*fyne.Container).Objects
 	check := box.Objects[1].(*fw.Check)
 	dot := box.Objects[2].(*fyne.Container).Objects[0].(*widget.Dot)
-	setText(lines[0].(*fw.Label), r.title)
+	widget.SetText(lines[0].(*fw.Label), r.title)
 	note := lines[1].(*fw.Label)
 	importance := fw.LowImportance
 	if r.bad {
@@ -182,7 +182,7 @@ func (l *list) setRow(i fw.ListItemID, o fyne.CanvasObject) {
 		note.Importance = importance
 		note.Refresh()
 	}
-	setText(note, r.note)
+	widget.SetText(note, r.note)
 	check.OnChanged = nil
 	if check.Checked != r.on {
 		check.SetChecked(r.on)

@@ -75,33 +75,33 @@ func (p *livePanel) draw(r core.Rule) {
 		if v, ok := p.s.value(n); ok {
 			text = v + " · " + lang.Ago(p.s.now().Sub(p.s.values[n].Last.At))
 		}
-		setText(p.values[i], text)
+		widget.SetText(p.values[i], text)
 	}
 	is, known := p.s.holds(r)
 	switch {
 	case !known:
-		setText(p.state, "")
+		widget.SetText(p.state, "")
 	case is:
-		setText(p.state, lang.L("The condition holds now."))
+		widget.SetText(p.state, lang.L("The condition holds now."))
 	default:
-		setText(p.state, lang.L("The condition does not hold now."))
+		widget.SetText(p.state, lang.L("The condition does not hold now."))
 	}
-	setVisible(p.state, known)
+	widget.SetVisible(p.state, known)
 	st := p.s.states[r.ID]
 	switch {
 	case r.Kit != "":
-		setText(p.last, lang.L("The board decides; what it did is on its topics."))
+		widget.SetText(p.last, lang.L("The board decides; what it did is on its topics."))
 	case st.Acts == 0:
-		setText(p.last, lang.L("It has not acted since the program started."))
+		widget.SetText(p.last, lang.L("It has not acted since the program started."))
 	default:
-		setText(p.last, lang.L("It acted {n} times, the last at {time}: {sent}", "n", widget.Number(st.Acts), "time", clock(st.Last.At), "sent", p.s.sent(st.Last)))
+		widget.SetText(p.last, lang.L("It acted {n} times, the last at {time}: {sent}", "n", widget.Number(st.Acts), "time", clock(st.Last.At), "sent", p.s.sent(st.Last)))
 	}
 	text := ""
 	if st.Acts > 0 {
 		text = lang.L("Because {why}", "why", lang.Say(st.Last.Why))
 	}
-	setText(p.why, text)
-	setVisible(p.why, text != "")
+	widget.SetText(p.why, text)
+	widget.SetVisible(p.why, text != "")
 }
 
 // holds reports whether the condition of r holds now; known is false where that
@@ -195,12 +195,12 @@ func newDryPanel(e *ruleSheet) *dryPanel {
 			return
 		}
 		f, lines := p.firings[i], o.(*fyne.Container).Objects
-		setText(lines[0].(*fw.Label), clock(f.At)+"  "+p.e.s.sent(f))
+		widget.SetText(lines[0].(*fw.Label), clock(f.At)+"  "+p.e.s.sent(f))
 		why := lang.Say(f.Why)
 		if !f.Cause.At.IsZero() {
 			why = p.e.s.title(f.Cause.Topic) + " = " + p.e.s.words(f.Cause.Topic, string(f.Cause.Payload)) + " · " + why
 		}
-		setText(lines[1].(*fw.Label), why)
+		widget.SetText(lines[1].(*fw.Label), why)
 	})
 	p.box = container.New(tall{230}, p.list)
 	p.content = panel(lang.L("Dry run"), container.New(stack{4},
@@ -217,7 +217,7 @@ func (p *dryPanel) clear() {
 	p.result.Importance = fw.MediumImportance
 	p.result.SetText("")
 	for _, o := range []fyne.CanvasObject{p.result, p.ticks, p.ends, p.box} {
-		setVisible(o, false)
+		widget.SetVisible(o, false)
 	}
 }
 
@@ -234,7 +234,7 @@ func (p *dryPanel) run(over time.Duration) {
 	to := p.e.s.now()
 	from := to.Add(-over)
 	p.result.SetText(lang.L("Looking …"))
-	setVisible(p.result, true)
+	widget.SetVisible(p.result, true)
 	p.e.relayout()
 	p.e.s.sh.Do(func(ctx context.Context) (func(), error) {
 		firings, err := p.e.s.p.Engine.DryRun(ctx, r, from, to)
@@ -263,9 +263,9 @@ func (p *dryPanel) show(firings []core.Firing, err error, from, to time.Time) {
 	p.ticks.set(p.firings, from, to)
 	p.from.SetText(clock(from))
 	p.to.SetText(clock(to))
-	setVisible(p.ticks, err == nil)
-	setVisible(p.ends, err == nil)
-	setVisible(p.box, len(p.firings) > 0)
+	widget.SetVisible(p.ticks, err == nil)
+	widget.SetVisible(p.ends, err == nil)
+	widget.SetVisible(p.box, len(p.firings) > 0)
 	p.list.Refresh()
 	p.list.ScrollToTop()
 	p.e.relayout()

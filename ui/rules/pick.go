@@ -45,7 +45,7 @@ func (s *Screen) pick(title string, fit func(core.Topic) bool, take func(topic.N
 			return
 		}
 		t, lines := p.rows[i], o.(*fyne.Container).Objects
-		setText(lines[0].(*fw.Label), string(t.Name))
+		widget.SetText(lines[0].(*fw.Label), string(t.Name))
 		about := kindName(t.Kind)
 		if t.Label != "" {
 			about = t.Label + " · " + about
@@ -56,7 +56,7 @@ func (s *Screen) pick(title string, fit func(core.Topic) bool, take func(topic.N
 		if v, ok := s.value(t.Name); ok {
 			about += " · " + v
 		}
-		setText(lines[1].(*fw.Label), about)
+		widget.SetText(lines[1].(*fw.Label), about)
 	})
 	none := widget.Muted(lang.L("No designed topic fits. Draw it on the screen Plan first."))
 	box := dialog.NewCustom(title, lang.L("Cancel"), container.NewBorder(p.search, nil, nil, nil, container.NewStack(p.list, container.NewVBox(none))), s.sh.Window())
@@ -72,7 +72,7 @@ func (s *Screen) pick(title string, fit func(core.Topic) bool, take func(topic.N
 				p.rows = append(p.rows, t)
 			}
 		}
-		setVisible(none, len(p.rows) == 0)
+		widget.SetVisible(none, len(p.rows) == 0)
 		p.list.Refresh()
 	}
 	p.search.OnChanged = find
@@ -204,18 +204,7 @@ func (s *Screen) fromTemplate(t core.RuleTemplate) *filling {
 		return nil
 	}
 	f := &filling{topics: make([]topic.Name, len(t.Parts))}
-	var box *dialog.CustomDialog
-	f.make = fw.NewButton(lang.L("Make the rule"), func() {
-		box.Hide()
-		s.leave(func() {
-			s.list.section(false)
-			r := t.Make(s.ruleID(string(t.ID)), f.topics)
-			r.Label = lang.Say(t.Title)
-			s.rule.begin(r)
-		})
-	})
-	f.make.Importance = fw.HighImportance
-	check := func() { setEnabled(f.make, !slices.Contains(f.topics, "")) }
+	check := func() { f.sheet.Allow(!slices.Contains(f.topics, "")) }
 	rows := container.NewVBox(widget.Muted(lang.L("Choose a topic for each part.")))
 	for i, p := range t.Parts {
 		f.topics[i] = guess(s.d, p, f.topics)
@@ -229,16 +218,21 @@ func (s *Screen) fromTemplate(t core.RuleTemplate) *filling {
 		})
 		rows.Add(widget.Field(lang.Say(p.Title), b, hint))
 	}
+	f.sheet = widget.NewSheet(s.sh, lang.Say(t.Title), lang.L("Make the rule"), 460, rows, func(sh *widget.Sheet) {
+		sh.Close()
+		s.leave(func() {
+			s.list.section(false)
+			r := t.Make(s.ruleID(string(t.ID)), f.topics)
+			r.Label = lang.Say(t.Title)
+			s.rule.begin(r)
+		})
+	})
 	check()
-	box = dialog.NewCustomWithoutButtons(lang.Say(t.Title), widget.Middle(460, rows), s.sh.Window())
-	box.SetButtons([]fyne.CanvasObject{fw.NewButton(lang.L("Cancel"), func() { box.Hide() }), f.make})
-	box.Resize(fyne.NewSize(500, 0))
-	box.Show()
 	return f
 }
 
 // filling is a template whose topics are being chosen.
 type filling struct {
 	topics []topic.Name
-	make   *fw.Button
+	sheet  *widget.Sheet
 }

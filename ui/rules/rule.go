@@ -2,14 +2,12 @@ package rules
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
@@ -21,71 +19,35 @@ import (
 
 // ruleSheet is the chosen rule, as a person edits it.
 type ruleSheet struct {
-	s       *Screen
-	content fyne.CanvasObject
+	frame
+	base core.Rule // as it was designed when it was read; of a new one nothing
+	r    core.Rule // as it is edited
+	seen *core.Design
 
-	opened bool
-	id     topic.ID  // as it is designed; of a new one "" until it is saved
-	base   core.Rule // as it was designed when it was read; of a new one nothing
-	r      core.Rule // as it is edited
-	seen   *core.Design
-
-	theirs  *core.Rule        // somebody else's, while ours is not saved
-	gone    bool              // somebody deleted it meanwhile
-	wrong   error             // why it cannot run
-	circles []string          // that it would be in
-	invalid map[string]string // fields that cannot be read, and what to do
-	changed bool              // it is not as it is designed
+	theirs  *core.Rule // somebody else's, while ours is not saved
+	wrong   error      // why it cannot run
+	circles []string   // that it would be in
+	changed bool       // it is not as it is designed
 
 	asText bool
 	typed  string // the text as it was shown
 
-	label                                 *widget.Entry
-	active                                *fw.Check
-	saveButton, revert, mode, copied, del *fw.Button
-	notes                                 *fyne.Container
-	noteKey                               string
-	when, holds, then, more               *block
-	blocks, textBox                       *fyne.Container
-	text                                  *textEntry
-	textWrong                             *widget.Note
-	goThere                               *fw.Button
-	live                                  *livePanel
-	dry                                   *dryPanel
-	body                                  *fyne.Container
-	scroll                                *container.Scroll
+	mode, copied            *fw.Button
+	when, holds, then, more *block
+	blocks, textBox         *fyne.Container
+	text                    *textEntry
+	textWrong               *widget.Note
+	goThere                 *fw.Button
+	live                    *livePanel
+	dry                     *dryPanel
 }
 
 func newRuleSheet(s *Screen) *ruleSheet {
-	e := &ruleSheet{s: s, invalid: map[string]string{}}
-	e.label = widget.NewEntry()
+	e := &ruleSheet{}
+	e.init(s, e)
 	e.label.SetPlaceHolder(lang.L("What the rule is called"))
-	e.label.TextStyle.Bold = true
-	e.label.OnChanged = func(text string) {
-		if text = strings.Join(strings.Fields(text), " "); text != e.r.Label {
-			e.r.Label = text
-			e.edited()
-		}
-	}
-	e.label.OnSubmitted = func(string) {
-		if !e.saveButton.Disabled() {
-			e.save(func() {})
-		}
-	}
-	e.active = fw.NewCheck(lang.L("Active"), func(on bool) {
-		if e.r.Disabled == on {
-			e.r.Disabled = !on
-			e.edited()
-		}
-	})
-	e.saveButton = fw.NewButtonWithIcon(lang.L("Save"), theme.DocumentSaveIcon(), func() { e.save(func() {}) })
-	e.saveButton.Importance = fw.HighImportance
-	e.revert = fw.NewButtonWithIcon("", theme.ContentUndoIcon(), e.takeBack)
 	e.mode = fw.NewButton("", e.switchMode)
 	e.copied = fw.NewButtonWithIcon(lang.L("Duplicate"), theme.ContentCopyIcon(), e.duplicate)
-	e.del = fw.NewButtonWithIcon(lang.L("Delete"), theme.DeleteIcon(), e.remove)
-	e.notes = container.New(stack{6})
-	e.notes.Hide()
 	opened := func(b **block, build func()) func(bool) {
 		return func(open bool) {
 			if open {
@@ -107,27 +69,28 @@ func newRuleSheet(s *Screen) *ruleSheet {
 	e.buildText()
 	e.live = newLivePanel(s)
 	e.dry = newDryPanel(e)
-	e.body = container.New(&sides{}, container.New(stack{8}, e.notes, e.blocks, e.textBox), container.New(stack{8}, e.live.content, e.dry.content))
-	e.scroll = widget.Scroll(e.body)
-	tools := container.NewHBox(e.active, e.mode, layout.NewSpacer(), e.copied, e.del, e.revert, e.saveButton)
-	e.content = widget.NewSurface(theme.ColorNameOverlayBackground,
-		container.NewBorder(container.New(layout.NewCustomPaddedVBoxLayout(6), e.label, tools), nil, nil, nil, e.scroll))
+	e.fill([]fyne.CanvasObject{e.mode}, []fyne.CanvasObject{e.copied},
+		[]fyne.CanvasObject{e.blocks, e.textBox}, []fyne.CanvasObject{e.live.content, e.dry.content})
 	return e
 }
 
-// relayout gives everything the height that it needs now.
-func (e *ruleSheet) relayout() {
-	e.body.Refresh()
-	e.scroll.Refresh()
+func (e *ruleSheet) setLabel(label string) {
+	if label != e.r.Label {
+		e.r.Label = label
+		e.edited()
+	}
 }
 
-func (e *ruleSheet) open() bool { return e.opened }
+func (e *ruleSheet) setActive(on bool) {
+	if e.r.Disabled == on {
+		e.r.Disabled = !on
+		e.edited()
+	}
+}
 
 func (e *ruleSheet) dirty() bool {
 	return e.opened && (e.changed || len(e.invalid) > 0 || e.asText && e.text.Text != e.typed)
 }
-
-func (e *ruleSheet) close() { e.opened, e.id = false, "" }
 
 // begin shows a new rule, which is not saved yet.
 func (e *ruleSheet) begin(r core.Rule) {
@@ -156,13 +119,7 @@ func (e *ruleSheet) start(base, r core.Rule, id topic.ID) {
 
 // write shows what is edited in the fields that are always there.
 func (e *ruleSheet) write() {
-	if e.label.Text != e.r.Label {
-		e.label.SetText(e.r.Label)
-	}
-	e.label.SetPlaceHolder(string(e.r.ID))
-	if e.active.Checked == e.r.Disabled {
-		e.active.SetChecked(!e.r.Disabled)
-	}
+	e.frame.write(e.r.Label, e.r.ID, e.r.Disabled)
 	e.showMode()
 }
 
@@ -234,11 +191,11 @@ func (e *ruleSheet) draw() {
 		e.check()
 	}
 	e.drawNotes()
-	setEnabled(e.saveButton, e.dirty() && e.wrong == nil && len(e.invalid) == 0 && e.textFits())
-	setEnabled(e.revert, e.dirty() && e.id != "")
-	setEnabled(e.copied, e.id != "")
-	setEnabled(e.dry.hour, e.wrong == nil)
-	setEnabled(e.dry.day, e.wrong == nil)
+	widget.SetEnabled(e.saveButton, e.dirty() && e.wrong == nil && len(e.invalid) == 0 && e.textFits())
+	widget.SetEnabled(e.revert, e.dirty() && e.id != "")
+	widget.SetEnabled(e.copied, e.id != "")
+	widget.SetEnabled(e.dry.hour, e.wrong == nil)
+	widget.SetEnabled(e.dry.day, e.wrong == nil)
 	e.live.draw(e.r)
 }
 
@@ -278,14 +235,6 @@ func (e *ruleSheet) follow() bool {
 	return false
 }
 
-// note is something that is told above the blocks.
-type note struct {
-	text       string
-	importance fw.Importance
-	action     string
-	do         func()
-}
-
 func (e *ruleSheet) drawNotes() {
 	var all []note
 	st := e.s.states[e.id]
@@ -294,9 +243,8 @@ func (e *ruleSheet) drawNotes() {
 		all = append(all, note{text: lang.L("Somebody deleted this rule meanwhile. Save makes it again."), importance: fw.WarningImportance})
 	case e.theirs != nil:
 		theirs := e.theirs
-		all = append(all,
-			note{lang.L("Somebody changed this rule meanwhile. Take theirs, or keep yours and save it over theirs."), fw.WarningImportance, lang.L("Take theirs"), func() { e.show(*theirs) }},
-			note{lang.L("Yours is not saved yet."), fw.MediumImportance, lang.L("Keep mine"), func() { e.keepMine(*theirs) }})
+		all = append(all, conflict(lang.L("Somebody changed this rule meanwhile. Take theirs, or keep yours and save it over theirs."),
+			func() { e.show(*theirs) }, func() { e.keepMine(*theirs) })...)
 	}
 	if e.id != "" && !e.base.Disabled && e.base.Kit == "" {
 		if st.Paused.Format != "" {
@@ -325,24 +273,7 @@ func (e *ruleSheet) drawNotes() {
 		}
 		all = append(all, note{text: text, importance: importance})
 	}
-	var b strings.Builder
-	for _, n := range all {
-		b.WriteString(n.text + "\x00" + n.action + "\x00")
-	}
-	if b.String() == e.noteKey {
-		return
-	}
-	e.noteKey = b.String()
-	e.notes.RemoveAll()
-	for _, n := range all {
-		var actions []fyne.CanvasObject
-		if n.action != "" {
-			actions = append(actions, fw.NewButton(n.action, n.do))
-		}
-		e.notes.Add(widget.NewNote(n.text, n.importance, actions...))
-	}
-	setVisible(e.notes, len(all) > 0)
-	e.relayout()
+	e.tell(all)
 }
 
 // loops tells the circles that the rule would be in.
@@ -423,35 +354,20 @@ func (e *ruleSheet) save(then func()) {
 		e.s.sh.Tell(lang.L("Somebody changed this rule meanwhile. Take theirs, or keep yours and save it over theirs."))
 		return
 	}
-	e.s.sh.Do(func(ctx context.Context) (func(), error) {
-		err := e.s.p.Plan.Change(ctx, b)
-		if err != nil && !errors.Is(err, core.ErrConflict) {
-			return nil, err
+	e.commit(b, func(d *core.Design) {
+		now := d.Rule(r.ID)
+		if now == nil {
+			return
 		}
-		d := e.s.p.Plan.Design()
-		return func() {
-			e.s.d = d
-			if err != nil { // somebody was faster: draw tells
-				e.s.draw()
-				e.s.sh.Tell(lang.Error(err))
-				return
-			}
-			if now := d.Rule(r.ID); now != nil {
-				text, opened := e.asText, e.openBlock()
-				e.show(*now)
-				if opened != nil {
-					opened.setOpen(true)
-				}
-				if text {
-					e.switchMode()
-				}
-			}
-			e.s.sh.Tell(lang.L("Saved. Undo is on the screen Plan."))
-			then()
-			e.s.draw()
-			e.s.sh.Refresh()
-		}, nil
-	})
+		text, opened := e.asText, e.openBlock()
+		e.show(*now)
+		if opened != nil {
+			opened.setOpen(true)
+		}
+		if text {
+			e.switchMode()
+		}
+	}, then)
 }
 
 func (e *ruleSheet) openBlock() *block {
@@ -475,16 +391,7 @@ func (e *ruleSheet) duplicate() {
 }
 
 func (e *ruleSheet) remove() {
-	if e.id == "" {
-		e.close()
-		e.s.draw()
-		return
-	}
-	id, title := e.id, e.base.Title()
-	widget.Confirm(e.s.sh, lang.L("Delete the rule {rule}?", "rule", title), lang.L("It acts no more. Undo is on the screen Plan."), lang.L("Delete"), func() {
-		e.s.change(core.Batch{Say: core.Say("The rule {rule} was deleted.", "rule", title), RemoveRules: []topic.ID{id}}, func() {
-			e.close()
-			e.s.sh.Tell(lang.L("{name} was deleted. Undo is on the screen Plan.", "name", title))
-		})
-	})
+	title := e.base.Title()
+	e.discard(title, lang.L("Delete the rule {rule}?", "rule", title), lang.L("It acts no more. Undo is on the screen Plan."),
+		core.Batch{Say: core.Say("The rule {rule} was deleted.", "rule", title), RemoveRules: []topic.ID{e.id}})
 }

@@ -701,7 +701,7 @@ func TestTemplates(t *testing.T) {
 	// A part for which nothing fits keeps the button off.
 	h.d.Topics = nil
 	load(t, s)
-	if f := s.fromTemplate(h.Templates()[0]); !f.make.Disabled() {
+	if f := s.fromTemplate(h.Templates()[0]); !f.sheet.OK().Disabled() {
 		t.Error("a rule of no topics can be made")
 	}
 }

@@ -290,13 +290,13 @@ func (s *Screen) change(b core.Batch, then func()) {
 // draw shows what is known.
 func (s *Screen) draw() {
 	sh := s.shown()
-	setVisible(s.invite, sh == nil)
+	widget.SetVisible(s.invite, sh == nil)
 	if s.d != nil {
 		s.rule.draw()
 		s.alarm.draw()
 	}
-	setVisible(s.rule.content, s.rule.open())
-	setVisible(s.alarm.content, s.alarm.open())
+	widget.SetVisible(s.rule.content, s.rule.open())
+	widget.SetVisible(s.alarm.content, s.alarm.open())
 	s.list.draw()
 }
 
@@ -328,28 +328,4 @@ func plainButton(text string, icon fyne.Resource, do func()) *fw.Button {
 	b := fw.NewButtonWithIcon(text, icon, do)
 	b.Alignment = fw.ButtonAlignLeading
 	return b
-}
-
-func setVisible(o fyne.CanvasObject, there bool) {
-	switch {
-	case there && !o.Visible():
-		o.Show()
-	case !there && o.Visible():
-		o.Hide()
-	}
-}
-
-func setText(l *fw.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
-}
-
-func setEnabled(b fyne.Disableable, on bool) {
-	switch {
-	case on && b.Disabled():
-		b.Enable()
-	case !on && !b.Disabled():
-		b.Disable()
-	}
 }

@@ -72,8 +72,8 @@ func (e *ruleSheet) switchMode() {
 
 // showMode shows blocks or text.
 func (e *ruleSheet) showMode() {
-	setVisible(e.blocks, !e.asText)
-	setVisible(e.textBox, e.asText)
+	widget.SetVisible(e.blocks, !e.asText)
+	widget.SetVisible(e.textBox, e.asText)
 	word, icon := lang.L("As text"), theme.FileTextIcon()
 	if e.asText {
 		word, icon = lang.L("As blocks"), theme.ListIcon()
@@ -82,8 +82,8 @@ func (e *ruleSheet) showMode() {
 		e.mode.SetText(word)
 		e.mode.SetIcon(icon)
 	}
-	setEnabled(e.label, !e.asText) // it is in the text
-	setEnabled(e.active, !e.asText)
+	widget.SetEnabled(e.label, !e.asText) // it is in the text
+	widget.SetEnabled(e.active, !e.asText)
 	e.relayout()
 }
 
@@ -109,20 +109,20 @@ func (e *ruleSheet) readText() {
 			e.active.Checked = !r.Disabled
 			e.active.Refresh()
 		}
-		setVisible(e.textWrong, false)
+		widget.SetVisible(e.textWrong, false)
 		e.edited()
 		return
 	}
-	setText(e.textWrong.Text, lang.Error(err))
+	widget.SetText(e.textWrong.Text, lang.Error(err))
 	line := lineOf(err)
-	setVisible(e.goThere, line > 0)
+	widget.SetVisible(e.goThere, line > 0)
 	e.goThere.SetText(lang.L("Line {n}", "n", line))
 	e.goThere.OnTapped = func() {
 		e.text.CursorRow, e.text.CursorColumn = line-1, 0
 		e.text.Refresh()
 		e.s.sh.Window().Canvas().Focus(e.text)
 	}
-	setVisible(e.textWrong, true)
+	widget.SetVisible(e.textWrong, true)
 	e.draw()
 	e.relayout()
 }

@@ -94,8 +94,8 @@ func (l *limits) check() {
 	v, problem := l.read()
 	l.problem.Text.SetText(problem)
 	l.s.reveal(l.problem, problem != "")
-	enable(l.save, problem == "" && v != l.s.shown.Limits)
-	enable(l.reset, l.s.shown.Limits != core.DefaultLimits())
+	widget.SetEnabled(l.save, problem == "" && v != l.s.shown.Limits)
+	widget.SetEnabled(l.reset, l.s.shown.Limits != core.DefaultLimits())
 }
 
 func (l *limits) saveAll() {

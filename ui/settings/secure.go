@@ -15,8 +15,9 @@ import (
 	"homeroom/ui/widget"
 )
 
-// Secure is how others reach and recognise this program over TLS.
+// Secure is how others find this program, and recognise it over TLS.
 type Secure struct {
+	Name        string   // "homeroom-1a2b3c.local"; "" where it has none
 	Addresses   []string // host:port, best first; none without TLS
 	Pin         string   // of the public key, as curl's --pinnedpubkey takes it
 	Fingerprint string   // the same, for people who compare

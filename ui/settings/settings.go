@@ -47,7 +47,9 @@ var (
 type Screen struct {
 	store Store
 	info  core.Info
-	shell widget.Shell
+	// restart starts the program again.
+	restart func()
+	shell   widget.Shell
 
 	content                fyne.CanvasObject
 	cards                  *fyne.Container
@@ -57,7 +59,8 @@ type Screen struct {
 	problem                *widget.Note
 	savePorts              *fw.Button
 	days, size             *fw.Select
-	discovery              *fw.Check
+	discovery, named       *fw.Check
+	name                   *fw.Label // of this PC in the network
 	usage                  *fw.Label
 	secure                 *secure
 	limits                 *limits
@@ -66,9 +69,9 @@ type Screen struct {
 	unsure                 bool          // a field may show what could not be saved
 }
 
-// New returns the screen.
-func New(store Store, info core.Info, shell widget.Shell) *Screen {
-	s := &Screen{store: store, info: info, shell: shell}
+// New returns the screen. restart ends the window and starts the program again.
+func New(store Store, info core.Info, restart func(), shell widget.Shell) *Screen {
+	s := &Screen{store: store, info: info, restart: restart, shell: shell}
 	s.language = s.choice(languageNames(), func(v *core.Settings, i int) {
 		v.Language = append([]string{""}, languageTags()...)[i]
 	})
@@ -85,6 +88,14 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 			s.save(func(v *core.Settings) { v.Discovery = on }, nil)
 		}
 	})
+
+	s.named = fw.NewCheck(lang.L("Answer to a name of its own in the network"), func(on bool) {
+		if !s.showing {
+			s.unsure = true
+			s.save(func(v *core.Settings) { v.Named = on }, nil)
+		}
+	})
+	s.name = widget.Muted("")
 
 	s.mqtt, s.mqtts, s.page = widget.NewEntry(), widget.NewEntry(), widget.NewEntry()
 	for _, e := range []*widget.Entry{s.mqtt, s.mqtts, s.page} {
@@ -117,10 +128,12 @@ func New(store Store, info core.Info, shell widget.Shell) *Screen {
 			widget.Field(lang.L("Port for the page (HTTP)"), s.page, lang.L("Usually 8080.")),
 			s.network,
 			s.problem,
-			widget.Muted(lang.L("Ports take effect at the next start of Homeroom.")),
+			widget.Muted(lang.L("Ports take effect at the next start of Homeroom. Kits on Wi-Fi that know another port then do not find it: plug each into this PC once.")),
 			container.NewHBox(s.savePorts),
 		)),
 		widget.Card(lang.L("Discovery"), container.NewVBox(
+			s.named,
+			s.name,
 			s.discovery,
 			widget.Muted(lang.L("Programs that connect to this broker then find each kit of the plan by themselves, below homeassistant/ and homie/5/. They need a grant for it.")),
 		)),
@@ -169,6 +182,9 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 		if text := lang.L("Accounts and settings: {core}. Readings: {history}.",
 			"core", widget.Bytes(coreBytes), "history", widget.Bytes(historyBytes)); text != s.usage.Text {
 			s.usage.SetText(text)
+		}
+		if text := lang.L("Kits and people find this PC by {name}, also after its address changed.", "name", secure.Name); secure.Name != "" && text != s.name.Text {
+			s.name.SetText(text)
 		}
 		s.secure.show(secure)
 	}, nil
@@ -225,6 +241,7 @@ func (s *Screen) show(v core.Settings) {
 	s.checkPorts()
 	s.limits.show(v.Limits)
 	s.discovery.SetChecked(v.Discovery)
+	s.named.SetChecked(v.Named)
 }
 
 func index[T comparable](all []T, v T) int {
@@ -362,7 +379,7 @@ func portProblem(mqtt, mqtts, page string) string {
 func (s *Screen) checkPorts() {
 	s.complain(portProblem(s.mqtt.Text, s.mqtts.Text, s.page.Text))
 	same := s.mqtt.Text == port(s.shown.MQTT) && s.mqtts.Text == port(s.shown.MQTTS) && s.page.Text == port(s.shown.HTTP) && s.network.Checked != alone(s.shown)
-	enable(s.savePorts, !same && !s.problem.Visible())
+	widget.SetEnabled(s.savePorts, !same && !s.problem.Visible())
 }
 
 func (s *Screen) complain(text string) {
@@ -381,14 +398,6 @@ func (s *Screen) reveal(o fyne.CanvasObject, visible bool) {
 		o.Hide()
 	}
 	s.cards.Refresh()
-}
-
-func enable(o fyne.Disableable, enabled bool) {
-	if enabled {
-		o.Enable()
-	} else {
-		o.Disable()
-	}
 }
 
 // saveThePorts saves them if nobody else has them.
@@ -414,6 +423,7 @@ func (s *Screen) saveThePorts() {
 			s.save(func(v *core.Settings) { v.MQTT, v.MQTTS, v.HTTP = mqtt, mqtts, page }, func() {
 				s.checkPorts()
 				s.shell.Tell(lang.L("Saved. The new ports take effect at the next start."))
+				widget.Confirm(s.shell, lang.L("Start Homeroom again now?"), lang.L("Who is connected is disconnected for some seconds."), lang.L("Start again"), s.restart)
 			})
 		}, nil
 	})

@@ -9,6 +9,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
+	fw "fyne.io/fyne/v2/widget"
 
 	"homeroom/core"
 	"homeroom/ui/widget/widgettest"
@@ -18,6 +19,8 @@ type store struct {
 	set    core.Settings
 	secure Secure
 	fail   error
+	// restarts counts how often the program was to start again.
+	restarts int
 }
 
 func (s *store) Settings() core.Settings { return s.set }
@@ -34,7 +37,7 @@ func open(t *testing.T, info core.Info) (*Screen, *store, *widgettest.Shell) {
 	t.Helper()
 	shell := widgettest.New(t)
 	st := &store{set: core.DefaultSettings()}
-	s := New(st, info, shell)
+	s := New(st, info, func() { st.restarts++ }, shell)
 	shell.Win.SetContent(s.Content())
 	load(t, s)
 	return s, st, shell
@@ -99,6 +102,20 @@ func TestChoicesSaveAtOnce(t *testing.T) {
 	}
 	if shell.Err != nil {
 		t.Error(shell.Err)
+	}
+}
+
+// TestNamed: the name is shown, and its switch saves at once.
+func TestNamed(t *testing.T) {
+	s, st, _ := open(t, core.Info{})
+	st.secure.Name = "homeroom-1a2b3c.local"
+	load(t, s)
+	if !s.named.Checked || !strings.Contains(s.name.Text, "homeroom-1a2b3c.local") {
+		t.Errorf("the switch shows %v, and below it %q", s.named.Checked, s.name.Text)
+	}
+	s.named.SetChecked(false)
+	if st.set.Named {
+		t.Error("it still answers")
 	}
 }
 
@@ -171,6 +188,10 @@ func TestPorts(t *testing.T) {
 	if !s.savePorts.Disabled() || len(shell.Told) != 1 || !strings.Contains(shell.Told[0], "next start") {
 		t.Errorf("told %q", shell.Told)
 	}
+	answer(t, shell, "Cancel")
+	if st.restarts != 0 {
+		t.Error("it started again unasked")
+	}
 
 	// The ports that Homeroom itself holds now are not taken by another program.
 	_, mine, _ := net.SplitHostPort(taken.Addr().String())
@@ -179,6 +200,27 @@ func TestPorts(t *testing.T) {
 	test.Tap(s.savePorts)
 	if st.set.MQTT != "127.0.0.1:"+mine {
 		t.Errorf("saved %q; told %q", st.set.MQTT, s.problem.Text.Text)
+	}
+	answer(t, shell, "Start again")
+	if st.restarts != 1 {
+		t.Errorf("it started again %d times, want once", st.restarts)
+	}
+}
+
+// answer presses a button of what is asked over the window, which ends it.
+func answer(t *testing.T, shell *widgettest.Shell, text string) {
+	t.Helper()
+	over := shell.Win.Canvas().Overlays()
+	if over.Top() == nil {
+		t.Fatal("nothing is asked")
+	}
+	for _, o := range test.LaidOutObjects(over.Top()) {
+		if b, ok := o.(*fw.Button); ok && b.Text == text {
+			test.Tap(b)
+		}
+	}
+	if over.Top() != nil {
+		t.Fatalf("it still asks after %s", text)
 	}
 }
 

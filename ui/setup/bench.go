@@ -56,12 +56,12 @@ type bench struct {
 	empty        fyne.CanvasObject
 	content      fyne.CanvasObject
 	form         *linkForm
-	formDialog   dialog.Dialog
+	formDialog   dialog.Dialog  // nil while it is closed
 	ordered      map[int64]bool // setups to which the order was given
 }
 
 func newBench(s *Screen) *bench {
-	b := &bench{s: s, link: link{remember: true}, given: map[int64]job{}, busy: map[string]bool{}, tried: map[string]time.Time{},
+	b := &bench{s: s, link: link{remember: true, tls: true}, given: map[int64]job{}, busy: map[string]bool{}, tried: map[string]time.Time{},
 		cards: map[int64]*benchCard{}, ordered: map[int64]bool{}}
 	b.start = fw.NewButtonWithIcon("", theme.MediaPlayIcon(), b.arm)
 	b.start.Importance = fw.HighImportance
@@ -105,7 +105,12 @@ func newBench(s *Screen) *bench {
 		mutedCentred(lang.L("Fill the queue, press Start, and plug in board after board. A hub with its own power takes many at once.")))
 	b.form = newLinkForm(s, &b.link)
 	b.form.changed = func() { b.form.draw(); b.draw() }
-	b.form.submit = func() { b.formDialog.Hide() }
+	b.form.submit = func() {
+		if b.formDialog != nil {
+			b.s.sh.Window().Canvas().Unfocus() // else the entry is drawn as if it had the keyboard when it is shown again
+			b.formDialog.Hide()
+		}
+	}
 	b.form.ask = b.ask
 
 	counts := container.NewGridWithColumns(3, b.counts[0], b.counts[1], b.counts[2])
@@ -199,10 +204,34 @@ func (b *bench) follow() {
 		if len(b.queue) == 0 {
 			return
 		}
-		if port.Likely && port.Setup == 0 && port.Problem.Format == "" && port.Since.After(b.since) && !b.busy[port.Name] && !b.tried[port.Name].Equal(port.Since) {
+		if port.Likely && port.Setup == 0 && port.Problem.Format == "" && port.Since.After(b.since) && !b.busy[port.Name] && !b.tried[port.Name].Equal(port.Since) && !b.resume(port) {
 			b.begin(port)
 		}
 	}
+}
+
+// resume reads a board again that was unplugged before anybody knew which it is, and
+// reports whether there is one of that port.
+func (b *bench) resume(port core.SerialPort) bool {
+	i := slices.IndexFunc(b.s.v.setups, func(x core.Setup) bool {
+		_, ours := b.given[x.ID]
+		return ours && x.Port == port.Name && x.Step == core.StepPort && !x.Running && x.Problem.Format != ""
+	})
+	if i < 0 {
+		return false
+	}
+	b.tried[port.Name] = port.Since
+	id := b.s.v.setups[i].ID
+	b.ask(func(ctx context.Context) error { return b.s.p.Kits.Start(ctx, id, core.StepPort) }, nil)
+	return true
+}
+
+// kitOf is what the board of a setup becomes, "" where that is not known.
+func (b *bench) kitOf(set core.Setup) topic.Name {
+	if j, ok := b.given[set.ID]; ok && set.Order.Kit == "" {
+		return j.kit
+	}
+	return set.Order.Kit
 }
 
 // idle are the ports with a board that was there before and is no kit yet.
@@ -279,8 +308,8 @@ func (b *bench) draw() {
 		works[m.Order.Kit] = m.Passed
 	}
 	for _, set := range v.setups {
-		if set.Order.Kit != "" && (set.Passed || set.Problem.Format != "") {
-			works[set.Order.Kit] = set.Passed && set.Problem.Format == ""
+		if kit := b.kitOf(set); kit != "" && (set.Passed || set.Problem.Format != "") {
+			works[kit] = set.Passed && set.Problem.Format == ""
 		}
 	}
 	passed := 0
@@ -330,6 +359,9 @@ func (b *bench) draw() {
 	setButton(b.csv, lang.L("Save as CSV"), len(v.made) > 0)
 	b.drawQueue()
 	b.drawCards()
+	if b.formDialog != nil {
+		b.drawForm()
+	}
 	if b.moved() {
 		b.content.Refresh()
 	}
@@ -394,16 +426,24 @@ func (b *bench) drawCards() {
 	b.show(b.empty, len(order) == 0)
 }
 
-// chooseLink asks how the kits of the bench reach the broker.
-func (b *bench) chooseLink() {
+// drawForm shows how the kits reach the broker, and the networks that the boards see now.
+func (b *bench) drawForm() {
 	b.form.seen, b.form.blank = nil, false
 	for _, set := range b.s.v.setups {
 		b.form.seen = mergeNetworks(b.form.seen, set.Networks)
 	}
 	b.form.draw()
+}
+
+// chooseLink asks how the kits of the bench reach the broker.
+func (b *bench) chooseLink() {
+	b.drawForm()
 	room := b.s.sh.Window().Canvas().Size()
 	d := dialog.NewCustom(lang.L("How do the kits reach the broker?"), lang.L("Done"), b.form.content, b.s.sh.Window())
-	d.SetOnClosed(b.draw)
+	d.SetOnClosed(func() {
+		b.formDialog = nil
+		b.draw()
+	})
 	d.Resize(fyne.NewSize(min(860, room.Width-40), min(620, room.Height-40)))
 	b.formDialog = d
 	d.Show()
@@ -467,14 +507,11 @@ func (b *bench) askFor() {
 	fresh := container.NewVBox(container.NewGridWithColumns(2, widget.Field(lang.L("Where"), in, ""), widget.Field(lang.L("What it does"), role, "")),
 		container.NewGridWithColumns(2, widget.Field(lang.L("Names"), pattern, ""), widget.Field(lang.L("How many"), number, "")),
 		widget.Muted(lang.L("{n} becomes the next free number: kit-1, kit-2, …", "n", "{n}")))
-	problem := widget.NewNote("", fw.DangerImportance)
-	problem.Hide()
 	tabs := container.NewAppTabs(container.NewTabItem(lang.L("From the plan"), container.NewPadded(planned)), container.NewTabItem(lang.L("New kits"), container.NewPadded(fresh)))
 	if len(options) == 0 {
 		tabs.SelectIndex(1)
 	}
-	var d *dialog.CustomDialog
-	add := fw.NewButtonWithIcon(lang.L("Add"), theme.ContentAddIcon(), func() {
+	widget.NewSheet(b.s.sh, lang.L("Which kits come next?"), lang.L("Add"), 500, tabs, func(sh *widget.Sheet) {
 		var jobs []job
 		why := ""
 		if tabs.SelectedIndex() == 0 {
@@ -498,19 +535,13 @@ func (b *bench) askFor() {
 				})
 			}
 		}
-		if b.say(problem.Text, why); why != "" {
-			problem.Show()
+		if sh.Say(why); why != "" {
 			return
 		}
 		b.queue = append(b.queue, jobs[:min(len(jobs), maxQueue-len(b.queue))]...)
-		d.Hide()
+		sh.Close()
 		b.draw()
-	})
-	add.Importance = fw.HighImportance
-	d = dialog.NewCustomWithoutButtons(lang.L("Which kits come next?"), container.NewVBox(tabs, problem), b.s.sh.Window())
-	d.SetButtons([]fyne.CanvasObject{fw.NewButton(lang.L("Cancel"), func() { d.Hide() }), add})
-	d.Resize(fyne.NewSize(560, 380))
-	d.Show()
+	}, number, pattern)
 }
 
 // count is a number that can be read from afar.

@@ -102,11 +102,7 @@ func (c *benchCard) set(set core.Setup) {
 	c.x = set
 	v := &c.b.s.v
 	title, where := set.Port, ""
-	kit := set.Order.Kit
-	if j, ok := c.b.given[c.id]; ok && kit == "" {
-		kit = j.kit
-	}
-	if kit != "" {
+	if kit := c.b.kitOf(set); kit != "" {
 		title, where = v.title(kit), set.Port
 		if at := v.where(kit); at != "" {
 			where = at + " · " + set.Port

@@ -8,6 +8,7 @@ import (
 	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/topic"
+	"homeroom/ui/widget"
 )
 
 // draft is what a person has chosen so far. The next board begins with it.
@@ -32,7 +33,7 @@ type link struct {
 	key      string
 	later    bool // the kit looks for networks itself, after it has its firmware
 	remember bool
-	tls      bool
+	tls      bool   // wanted where the program has it
 	image    string // KitImage.ID; "" is the one that fits
 	keep     bool   // the firmware that is there stays
 	erase    bool
@@ -252,36 +253,20 @@ func usualPins(slots []topic.ID) []core.KitPin {
 	return pins
 }
 
-// pinNames are the names that are printed on a board, in the order of choice.
-var pinNames = []struct {
-	name string
-	gpio int
-}{{"D1", 5}, {"D2", 4}, {"D5", 14}, {"D6", 12}, {"D7", 13}, {"D0", 16}, {"D3", 0}, {"D4", 2}, {"D8", 15}, {"A0", core.PinA0}}
-
-// pinName is what is printed beside a pin.
-func pinName(gpio int) string {
-	for _, p := range pinNames {
-		if p.gpio == gpio {
-			return p.name
-		}
-	}
-	return "GPIO " + strconv.Itoa(gpio)
-}
-
 // pinProblem says what is wrong with the pins, or "".
 func pinProblem(pins []core.KitPin) string {
 	for i, p := range pins {
 		for _, q := range pins[:i] {
 			if p.GPIO == q.GPIO {
 				return lang.L("{part} and {other} are both on {pin}. Choose another pin for one of them.",
-					"part", slotName(q.Slot), "other", slotName(p.Slot), "pin", pinName(p.GPIO))
+					"part", slotName(q.Slot), "other", slotName(p.Slot), "pin", widget.PinName(p.GPIO))
 			}
 		}
 	}
 	for _, p := range pins {
 		switch p.GPIO {
 		case 0, 2, 15:
-			return lang.L("{pin} decides how the chip starts. With a part on it the board may not start; better use D1, D2, D5, D6 or D7.", "pin", pinName(p.GPIO))
+			return lang.L("{pin} decides how the chip starts. With a part on it the board may not start; better use D1, D2, D5, D6 or D7.", "pin", widget.PinName(p.GPIO))
 		case 16:
 			if p.PullUp {
 				return lang.L("D0 has no pull-up. Add a resistor of 10 kΩ to 3V3, or use another pin.")

@@ -25,6 +25,7 @@ type kitPage struct {
 	shower
 	w     *wizard
 	shown string
+	wants bool // a kit of the plan, though each has its board
 
 	planned, fresh *tile
 	// Of the plan.
@@ -56,7 +57,7 @@ type kitPage struct {
 
 func newKitPage(w *wizard) *kitPage {
 	p := &kitPage{w: w, list: container.New(layout.NewCustomPaddedVBoxLayout(3)), tiles: map[topic.Name]*tile{}, roles: map[core.KitRole]*tile{}}
-	p.planned = newTile(theme.ListIcon(), lang.L("From the plan"), "", func() { w.d.fresh = false; w.draw() })
+	p.planned = newTile(theme.ListIcon(), lang.L("From the plan"), "", func() { w.d.fresh, p.wants = false, true; w.draw() })
 	p.fresh = newTile(theme.ContentAddIcon(), lang.L("New kit"), "", func() { p.begin(); w.draw() })
 
 	p.search = widget.NewEntry()
@@ -187,18 +188,20 @@ func (p *kitPage) draw() {
 	w := p.w
 	d, v := &w.d, &w.s.v
 	kits := v.candidates()
-	if len(kits) == 0 && !d.fresh {
+	boards := v.boards()
+	lacks := slices.ContainsFunc(kits, func(k *core.Place) bool { return !boards[k.Name] })
+	if !lacks && !d.fresh && (len(kits) == 0 || d.kit == "" && !p.wants) {
 		p.begin()
 	}
 	if d.fresh {
 		p.prepare()
 	} else if v.design.Place(d.kit) == nil {
 		d.kit = ""
-		if boards := v.boards(); len(kits) == 1 && !boards[kits[0].Name] {
+		if len(kits) == 1 && !boards[kits[0].Name] {
 			d.kit, d.pins = kits[0].Name, nil
 		}
 	}
-	p.planned.disable(len(kits) == 0)
+	p.planned.SetDisabled(len(kits) == 0)
 	p.planned.choose(!d.fresh)
 	p.fresh.choose(d.fresh)
 	p.show(p.choice, !d.fresh)
@@ -396,7 +399,7 @@ func (p *kitPage) drawWiring() {
 	p.wiring.Refresh()
 	p.table.RemoveAll()
 	for _, pin := range pins {
-		name := fw.NewLabelWithStyle(pinName(pin.GPIO), fyne.TextAlignLeading, fyne.TextStyle{Bold: true, Monospace: true})
+		name := fw.NewLabelWithStyle(widget.PinName(pin.GPIO), fyne.TextAlignLeading, fyne.TextStyle{Bold: true, Monospace: true})
 		text := widget.Muted(slotName(pin.Slot) + ": " + partText(pin))
 		text.SizeName = theme.SizeNameCaptionText
 		p.table.Add(container.NewBorder(nil, nil, container.NewGridWrap(fyne.NewSize(44, name.MinSize().Height), name), nil, text))
@@ -421,17 +424,17 @@ func (p *kitPage) drawPins(pins []core.KitPin) {
 	}
 	for i, pin := range pins {
 		var names []string
-		for _, n := range pinNames {
-			if (n.gpio == core.PinA0) == (pin.Slot == "brightness") {
-				names = append(names, n.name)
+		for _, gpio := range widget.Pins {
+			if (gpio == core.PinA0) == (pin.Slot == "brightness") {
+				names = append(names, widget.PinName(gpio))
 			}
 		}
 		choice := fw.NewSelect(names, nil)
-		choice.Selected = pinName(pin.GPIO)
+		choice.Selected = widget.PinName(pin.GPIO)
 		choice.OnChanged = func(name string) {
-			for _, n := range pinNames {
-				if n.name == name {
-					change(i, func(k *core.KitPin) { k.GPIO = n.gpio })
+			for _, gpio := range widget.Pins {
+				if widget.PinName(gpio) == name {
+					change(i, func(k *core.KitPin) { k.GPIO = gpio })
 				}
 			}
 		}

@@ -81,7 +81,11 @@ func (l label) paper() fyne.CanvasObject {
 			continue
 		}
 		write(f[0], 20, y, 13, 76, quiet, fyne.TextStyle{})
-		write(f[1], 100, y-2, 15, room-80, dark, fyne.TextStyle{Monospace: f[0] != lang.L("Does")})
+		mono, up := f[0] != lang.L("Does"), float32(2)
+		if mono { // its line is as high, and its letters stand higher in it
+			up = 0.5
+		}
+		write(f[1], 100, y-up, 15, room-80, dark, fyne.TextStyle{Monospace: mono})
 		y += 27
 	}
 	write("Homeroom", 20, labelHeight-28, 12, 120, quiet, fyne.TextStyle{Bold: true})

@@ -333,7 +333,7 @@ func (f *linkForm) drawList(all []core.Network) {
 					f.s.sh.Window().Canvas().Focus(f.key)
 				}
 			}, newBars(n.Signal))
-			t.disable(n.Enterprise)
+			t.SetDisabled(n.Enterprise)
 			f.tiles[n.Name] = t
 			f.list.Add(t)
 		}
@@ -359,7 +359,7 @@ func (f *linkForm) drawFirmware() {
 	f.show(f.lack, lack != "" || v.builds)
 	f.show(f.missing, lack != "")
 	f.show(f.byWire, !l.cable)
-	f.show(f.build, !l.cable)
+	f.show(f.build, !l.cable && (v.builds || i != nil && i.Buildable))
 	if v.builds {
 		f.build.Disable()
 	} else {
@@ -446,10 +446,18 @@ func (p *networkPage) head() (title, about string) {
 
 // first is where the keyboard goes.
 func (p *networkPage) first() fyne.Focusable {
-	if p.form.keyBox.Visible() && p.w.d.needsKey(p.form.networks()) {
+	if p.form.keyBox.Visible() && p.needsKey() {
 		return p.form.key
 	}
 	return nil
+}
+
+// needsKey reports whether a key has to be typed: also again, where the board did not
+// get in with the one that it was given.
+func (p *networkPage) needsKey() bool {
+	w := p.w
+	refused := w.set.Step == core.StepNetwork && w.set.Problem.Format != "" && w.keyed == w.d.network && w.d.key == ""
+	return w.d.needsKey(p.form.networks()) || refused && w.keyed != "" && !w.d.cable && !w.d.later
 }
 
 // moved reports whether anything has to be placed anew.
@@ -468,37 +476,28 @@ func (p *networkPage) draw() {
 	if f.version == "" && f.l.keep {
 		f.l.keep = false
 	}
-	enable(f.again, !set.Running && !p.w.asked)
+	widget.SetEnabled(f.again, !set.Running && !p.w.asked)
 	if p.w.at == core.StepNetwork {
 		f.propose()
 	}
 	f.draw()
-	// What is there can look around before it is asked to.
-	if p.w.at == core.StepNetwork && f.look != nil && set.Networks == nil && !set.Running && !p.w.asked && !f.l.cable && p.looked != set.ID {
+	// What is there can look around before it is asked to. Not after a failure: what is
+	// told of that would go.
+	if p.w.at == core.StepNetwork && f.look != nil && set.Networks == nil && !set.Running && set.Problem.Format == "" && !p.w.asked && !f.l.cable && p.looked != set.ID {
 		p.looked = set.ID
 		f.look()
 	}
 }
 
-// enable lets a button be pressed, or not.
-func enable(b *fw.Button, on bool) {
-	switch {
-	case on && b.Disabled():
-		b.Enable()
-	case !on && !b.Disabled():
-		b.Disable()
-	}
-}
-
 // lacks is what has to be done before it goes on, or "".
 func (p *networkPage) lacks() string {
-	l, all := &p.w.d.link, p.form.networks()
+	l := &p.w.d.link
 	switch {
 	case l.cable:
 		return ""
-	case p.w.set.Running:
+	case p.w.running():
 		return said(p.w.set.Doing)
-	case l.needsKey(all):
+	case p.needsKey():
 		return lang.L("Type the key of {network}.", "network", l.network)
 	case l.network == "" && (!l.later || p.w.wrote):
 		return lang.L("Choose a network.")
@@ -509,14 +508,12 @@ func (p *networkPage) lacks() string {
 func (p *networkPage) next() (string, func()) {
 	w := p.w
 	all := p.form.networks()
-	if w.d.problem(all, w.s.v.images) != "" || w.d.needsKey(all) || w.set.Running {
-		return lang.L("Make the kit"), nil
-	}
+	text, from := lang.L("Make the kit"), core.StepKit
 	if w.wrote && w.set.Order.Cable == w.d.cable {
-		if w.d.later {
-			return lang.L("Join"), nil
-		}
-		return lang.L("Join"), func() { w.begin(core.StepNetwork) } // without a flash, where nothing else changed
+		text, from = lang.L("Join"), core.StepNetwork // without a flash, where nothing else changed
 	}
-	return lang.L("Make the kit"), func() { w.begin(core.StepKit) }
+	if w.d.problem(all, w.s.v.images) != "" || p.needsKey() || w.running() || w.d.later && from == core.StepNetwork {
+		return text, nil
+	}
+	return text, func() { w.begin(from) }
 }

@@ -11,13 +11,13 @@ import (
 // The colours of things, which are the same in the light and in the dark.
 var (
 	mat     = color.NRGBA{0x1d, 0x27, 0x38, 255} // under all pictures
-	ground  = color.NRGBA{0x12, 0x46, 0x3c, 255} // of a board
-	edge    = color.NRGBA{0x2c, 0x6e, 0x60, 255}
-	metal   = color.NRGBA{0xb9, 0xc0, 0xca, 255}
-	shade   = color.NRGBA{0x74, 0x7d, 0x8a, 255}
-	ink     = color.NRGBA{0x10, 0x14, 0x1c, 255}
-	gold    = color.NRGBA{0xd9, 0xb2, 0x4c, 255}
-	silk    = color.NRGBA{0xf2, 0xf6, 0xf4, 255}
+	ground  = widget.BoardGround
+	edge    = widget.BoardEdge
+	metal   = widget.BoardMetal
+	shade   = widget.BoardShade
+	ink     = color.NRGBA{0x10, 0x14, 0x1c, 255} // darker than the mat
+	gold    = widget.BoardGold
+	silk    = widget.BoardSilk
 	faint   = color.NRGBA{0xf2, 0xf6, 0xf4, 120}
 	mark    = color.NRGBA{0xff, 0xb0, 0x2e, 255} // where hands are needed
 	plus    = color.NRGBA{0xff, 0x6b, 0x63, 255} // 3V3 and VIN
@@ -38,9 +38,7 @@ func cablePicture() *widget.Sketch {
 		width float32
 		c     color.Color
 	}{{7, ink}, {4, shade}} {
-		s.Line(254, 118, 300, 118, w.width, w.c)
-		s.Line(300, 118, 300, 84, w.width, w.c)
-		s.Line(300, 84, 346, 84, w.width, w.c)
+		s.Path(w.width, w.c, 254, 118, 300, 118, 300, 84, 346, 84)
 	}
 	s.Box(344, 74, 30, 20, 4, ink, shade)
 	s.Box(372, 77, 14, 14, 2, metal, shade)
@@ -74,24 +72,7 @@ func smallBoard(s *widget.Sketch, x, y float32) {
 	s.Box(x+58, y+18, 84, 52, 4, ink, shade)
 	s.Box(x+62, y+23, 52, 42, 3, metal, shade)
 	s.Text("ESP8266", x+62, y+36, 52, 10, true, ink)
-	antenna(s, x+120, y+24, 4, 9)
-}
-
-// antenna draws the bends of an antenna that goes down.
-func antenna(s *widget.Sketch, x, y float32, bends int, step float32) {
-	const out = 15
-	for i := range bends {
-		at := y + float32(i)*step
-		s.Line(x, at, x+out, at, 2, gold)
-		if i == bends-1 {
-			break
-		}
-		end := x + out
-		if i%2 == 1 {
-			end = x
-		}
-		s.Line(end, at, end, at+step, 2, gold)
-	}
+	s.Meander(x+120, y+24, 15, 27, 4, gold)
 }
 
 // handsPicture shows the end of a board with its two buttons, and which of them
@@ -102,10 +83,8 @@ func handsPicture() *widget.Sketch {
 	s.Box(150, 0, 260, 184, 0, ground, edge) // the rest of it is above the edge
 	for i := range 9 {
 		y := float32(20 + i*17)
-		s.Circle(164, y, 5, gold, nothing)
-		s.Circle(164, y, 2.2, ink, nothing)
-		s.Circle(396, y, 5, gold, nothing)
-		s.Circle(396, y, 2.2, ink, nothing)
+		s.Hole(164, y, 5)
+		s.Hole(396, y, 5)
 	}
 	s.Box(222, 12, 116, 62, 4, metal, shade)
 	s.Text("ESP8266", 222, 30, 116, 18, true, ink)
@@ -158,18 +137,7 @@ func drawWiring(s *widget.Sketch, pins []core.KitPin) {
 	s.Box(wireLeft+50, 20, 60, 92, 4, ink, shade)
 	s.Box(wireLeft+54, 46, 52, 62, 3, metal, shade)
 	s.Text("ESP8266", wireLeft+54, 69, 52, 10, true, ink)
-	x := float32(wireLeft + 58)
-	for i := range 5 {
-		s.Line(x, 25, x, 39, 2, gold)
-		if i < 4 {
-			y := float32(25)
-			if i%2 == 1 {
-				y = 39
-			}
-			s.Line(x, y, x+11, y, 2, gold)
-		}
-		x += 11
-	}
+	s.Meander(wireLeft+58, 39, 44, -14, 5, gold)
 	s.Box(wireLeft+59, 292, 42, 30, 3, metal, shade)
 	for _, x := range []float32{wireLeft + 42, wireLeft + 106} {
 		s.Box(x, 296, 12, 12, 2, metal, shade)
@@ -178,7 +146,7 @@ func drawWiring(s *widget.Sketch, pins []core.KitPin) {
 	used := map[string]bool{}
 	var left, right []core.KitPin
 	for _, p := range pins {
-		used[pinName(p.GPIO)] = true
+		used[widget.PinName(p.GPIO)] = true
 		if p.GPIO == core.PinA0 {
 			left = append(left, p)
 		} else {
@@ -191,8 +159,7 @@ func drawWiring(s *widget.Sketch, pins []core.KitPin) {
 		if on {
 			c, size = silk, 11
 		}
-		s.Circle(x, pinY(i), 5, gold, nothing)
-		s.Circle(x, pinY(i), 2.2, ink, nothing)
+		s.Hole(x, pinY(i), 5)
 		s.Text(name, textX, pinY(i)-size*0.7, 30, size, on, c)
 	}
 	for i, n := range leftPins {
@@ -203,9 +170,7 @@ func drawWiring(s *widget.Sketch, pins []core.KitPin) {
 	}
 
 	wire := func(c color.Color, points ...float32) {
-		for i := 0; i+3 < len(points); i += 2 {
-			s.Line(points[i], points[i+1], points[i+2], points[i+3], 3, c)
-		}
+		s.Path(3, c, points...)
 		end := len(points)
 		s.Circle(points[end-2], points[end-1], 3.5, c, nothing)
 	}
@@ -226,7 +191,7 @@ func drawWiring(s *widget.Sketch, pins []core.KitPin) {
 		const px = 460
 		lane := float32(wireRight+14) + 9*float32(i)
 		rail := float32(wireRight + 14 + 9*len(right))
-		name := pinName(p.GPIO)
+		name := widget.PinName(p.GPIO)
 		from := pinY(indexOf(rightPins, name))
 		wire(c, wireRight-10, from, lane, from, lane, y-8, px, y-8)
 		// Its other end: to GND or, of what is on while the pin is low, to 3V3.
@@ -262,7 +227,7 @@ func drawWiring(s *widget.Sketch, pins []core.KitPin) {
 
 // resistor draws one with its middle at x, y.
 func resistor(s *widget.Sketch, x, y float32, upright bool, value string) {
-	body := color.NRGBA{0xe8, 0xc9, 0x8e, 255}
+	body := widget.BoardClay
 	if upright {
 		s.Box(x-6, y-16, 12, 32, 4, body, shade)
 		for i, c := range []color.NRGBA{{0x8a, 0x4b, 0x1e, 255}, ink, {0xff, 0x8c, 0x1a, 255}} {
@@ -289,19 +254,7 @@ func drawPart(s *widget.Sketch, p core.KitPin, x, y float32, c color.NRGBA) {
 		for _, dy := range []float32{-9, 9} {
 			s.Line(x, y+dy, m, y+dy, 3, metal)
 		}
-		s.Circle(m, y, 22, color.NRGBA{0xe8, 0xc9, 0x8e, 255}, shade)
-		lines := color.NRGBA{0xa5, 0x48, 0x2f, 255}
-		for i := range 4 {
-			at := m - 12 + float32(i)*8
-			s.Line(at, y-10, at, y+10, 2, lines)
-			if i < 3 {
-				end := y - 10
-				if i%2 == 0 {
-					end = y + 10
-				}
-				s.Line(at, end, at+8, end, 2, lines)
-			}
-		}
+		s.PhotoResistor(m, y, 22)
 	case isButton(p.Slot):
 		s.Line(x, y-8, x+24, y-8, 3, metal)
 		s.Line(x, y+8, x+24, y+8, 3, metal)
@@ -313,9 +266,7 @@ func drawPart(s *widget.Sketch, p core.KitPin, x, y float32, c color.NRGBA) {
 			s.Text([]string{"OUT", "GND", "VCC"}[i], x+18, y+dy-7, 30, 9, true, silk)
 		}
 		s.Box(x+48, y-22, 52, 50, 6, ground, edge)
-		s.Circle(x+74, y+3, 20, silk, shade)
-		s.Circle(x+74, y+3, 12, nothing, metal)
-		s.Circle(x+74, y+3, 5, nothing, metal)
+		s.Eye(x+74, y+3, 20)
 	default:
 		s.Line(x, y-8, x+46, y-8, 3, metal)
 		s.Line(x, y+8, x+46, y+8, 3, metal)

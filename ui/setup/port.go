@@ -75,8 +75,12 @@ func (p *portPage) head() (title, about string) {
 		return lang.L("Plug in the board"), lang.L("Take a USB cable and join the board to this PC. It shows up here by itself.")
 	case w.id == 0:
 		return lang.L("Which board?"), lang.L("Choose its port. A board that is plugged in now is chosen by itself.")
+	case w.set.Problem.Format != "" && w.set.Step == core.StepPort && w.set.Chip.MAC != "":
+		return lang.L("This board cannot be a kit"), w.set.Port
 	case w.set.Problem.Format != "" && w.set.Step == core.StepPort:
 		return lang.L("The board does not answer"), w.set.Port
+	case w.set.Step == core.StepPort && !w.set.Running:
+		return lang.L("{step}: stopped", "step", lang.L("Looking at the board")), w.set.Port
 	case w.set.Step == core.StepPort:
 		return lang.L("Looking at the board"), w.set.Port
 	}
@@ -193,11 +197,16 @@ func (p *portPage) tile(x core.SerialPort, just bool) fyne.CanvasObject {
 		title = x.Name
 	}
 	t := newTile(usbIcon, title, text, nil)
-	t.pick = func() { w.take(x.Name) }
+	t.OnPress = func() {
+		if x.Kit != "" { // it most likely stays what it is
+			w.d.fresh, w.d.kit, w.d.pins = false, x.Kit, nil
+		}
+		w.take(x.Name)
+	}
 	switch {
 	case x.Setup != 0:
 		t.note(lang.L("is being set up"), fw.MediumImportance)
-		t.pick = func() { w.resume(x.Setup) }
+		t.OnPress = func() { w.resume(x.Setup) }
 	case just:
 		t.note(lang.L("just plugged in"), fw.SuccessImportance)
 	case x.Kit != "":
@@ -255,7 +264,9 @@ func (p *portPage) drawFound() {
 		p.found.Add(widget.NewNote(said(set.Problem), fw.DangerImportance))
 		return
 	case set.Step == core.StepPort:
-		p.found.Add(widget.Text(said(set.Doing)))
+		if set.Doing.Format != "" {
+			p.found.Add(widget.Text(said(set.Doing)))
+		}
 		return
 	}
 	chip := fw.NewLabelWithStyle(chipText(set.Chip), fyne.TextAlignLeading, fyne.TextStyle{Bold: true})
@@ -274,10 +285,10 @@ func (p *portPage) next() (string, func()) {
 	switch {
 	case w.id == 0:
 		return lang.L("Next"), nil
-	case w.set.Problem.Format != "" && w.set.Step == core.StepPort:
-		return lang.L("Try again"), func() { w.start(core.StepPort) }
-	case w.set.Step == core.StepPort:
+	case w.set.Step == core.StepPort && w.set.Running:
 		return lang.L("Next"), nil
+	case w.set.Step == core.StepPort: // it failed, or was stopped
+		return lang.L("Try again"), func() { w.start(core.StepPort) }
 	}
 	return lang.L("Next"), func() { w.look(core.StepKit) }
 }

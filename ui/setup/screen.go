@@ -162,10 +162,11 @@ func (v *view) setup(id int64) (core.Setup, bool) {
 
 // title is what a person calls the place or topic level n.
 func (v *view) title(n topic.Name) string {
-	if p := v.design.Place(n); p != nil {
-		return p.Title()
+	p := v.design.Place(n)
+	if p != nil && p.Label != "" {
+		return p.Label
 	}
-	if parent(n) == "" {
+	if parent(n) == "" { // a team is drawn without a label of its own
 		for _, t := range v.teams {
 			if topic.Name(t.Name) == n {
 				return t.Title()
@@ -187,16 +188,17 @@ func (v *view) where(kit topic.Name) string {
 	return v.title(topic.Name(branchOf(kit))) + " · " + v.title(up)
 }
 
-// boards returns the kits that have a real board, made here or being made now.
+// boards returns the kits that have a real board, made here or being made now. One
+// with a part that was not tried, or does not work, is a kit all the same.
 func (v *view) boards() map[topic.Name]bool {
 	all := map[topic.Name]bool{}
 	for _, m := range v.made {
-		if p := v.design.Place(m.Order.Kit); m.Passed && p != nil && !p.Virtual {
+		if p := v.design.Place(m.Order.Kit); m.Step == core.StepCard && p != nil && !p.Virtual {
 			all[m.Order.Kit] = true
 		}
 	}
 	for _, x := range v.setups {
-		if x.Order.Kit != "" && (x.Running || x.Passed) {
+		if x.Order.Kit != "" && (x.Running || x.Step == core.StepCard) {
 			all[x.Order.Kit] = true
 		}
 	}

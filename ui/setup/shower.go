@@ -3,6 +3,8 @@ package setup
 import (
 	"fyne.io/fyne/v2"
 	fw "fyne.io/fyne/v2/widget"
+
+	"homeroom/ui/widget"
 )
 
 // shower shows and hides things, writes what is another text than before, and
@@ -11,23 +13,12 @@ type shower struct{ stale bool }
 
 // show shows or hides something where it is not so already.
 func (s *shower) show(o fyne.CanvasObject, on bool) {
-	if on == o.Visible() {
-		return
-	}
-	s.stale = true
-	if on {
-		o.Show()
-	} else {
-		o.Hide()
-	}
+	s.stale = widget.SetVisible(o, on) || s.stale
 }
 
 // say writes what is another text than before.
 func (s *shower) say(l *fw.Label, text string) {
-	if l.Text != text {
-		s.stale = true
-		l.SetText(text)
-	}
+	s.stale = widget.SetText(l, text) || s.stale
 }
 
 // moved reports whether anything changed since it was asked the last time.

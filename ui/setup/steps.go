@@ -6,7 +6,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
@@ -45,34 +44,26 @@ func newStepRail(pick func(core.SetupStep)) *stepRail {
 
 // stepItem is a step: its number or mark, its name, and what was chosen there.
 type stepItem struct {
-	fw.BaseWidget
-	number  int
-	state   stepState
-	shown   bool // its page is shown
-	can     bool // a person can go there
-	pick    func()
-	circle  *canvas.Circle
-	figure  *canvas.Text
-	icon    *fw.Icon
-	name    *fw.Label
-	text    *fw.Label
-	back    *canvas.Rectangle
-	hovered bool
-	focused bool
+	widget.Item // chosen while its page is shown, disabled where a person cannot go
+	state       stepState
+	circle      *canvas.Circle
+	figure      *canvas.Text
+	icon        *fw.Icon
+	name        *fw.Label
+	text        *fw.Label
 }
 
-var (
-	_ fyne.Tappable     = (*stepItem)(nil)
-	_ desktop.Hoverable = (*stepItem)(nil)
-	_ fyne.Focusable    = (*stepItem)(nil)
-)
-
 func newStepItem(n int, name string, pick func()) *stepItem {
-	i := &stepItem{number: n, pick: pick, circle: canvas.NewCircle(nil), figure: canvas.NewText(strconv.Itoa(n), nil),
-		icon: fw.NewIcon(nil), name: widget.Cell(name), text: widget.Cell(""), back: canvas.NewRectangle(nil)}
+	i := &stepItem{circle: canvas.NewCircle(nil), figure: canvas.NewText(strconv.Itoa(n), nil),
+		icon: fw.NewIcon(nil), name: widget.Cell(name), text: widget.Cell("")}
 	i.figure.Alignment, i.figure.TextStyle.Bold = fyne.TextAlignCenter, true
 	i.text.Hidden = true
 	i.text.SizeName, i.text.Importance = theme.SizeNameCaptionText, fw.LowImportance
+	badge := container.NewGridWrap(fyne.NewSquareSize(30), container.NewStack(i.circle, i.figure, container.NewPadded(i.icon)))
+	words := container.NewVBox(layout.NewSpacer(), container.New(layout.NewCustomPaddedVBoxLayout(-14), i.name, i.text), layout.NewSpacer())
+	i.OnPress = pick
+	i.Body = container.New(atLeast{0, 58}, container.New(layout.NewCustomPaddedLayout(4, 4, 8, 6),
+		container.NewBorder(nil, nil, container.NewCenter(badge), nil, words)))
 	i.ExtendBaseWidget(i)
 	return i
 }
@@ -84,26 +75,24 @@ func (i *stepItem) set(state stepState, shown, can bool, text string) {
 		i.text.SetText(text)
 		i.Refresh()
 	}
-	if i.state == state && i.shown == shown && i.can == can {
-		return
+	i.Choose(shown)
+	i.SetDisabled(!can)
+	if i.state != state {
+		i.state = state
+		i.Refresh()
 	}
-	i.state, i.shown, i.can = state, shown, can
-	i.Refresh()
 }
 
 // CreateRenderer is part of fyne.Widget.
 func (i *stepItem) CreateRenderer() fyne.WidgetRenderer {
 	i.paint()
-	badge := container.NewGridWrap(fyne.NewSquareSize(30), container.NewStack(i.circle, i.figure, container.NewPadded(i.icon)))
-	words := container.NewVBox(layout.NewSpacer(), container.New(layout.NewCustomPaddedVBoxLayout(-14), i.name, i.text), layout.NewSpacer())
-	return fw.NewSimpleRenderer(container.New(atLeast{0, 58}, container.NewStack(i.back, container.New(layout.NewCustomPaddedLayout(4, 4, 8, 6),
-		container.NewBorder(nil, nil, container.NewCenter(badge), nil, words)))))
+	return i.Item.CreateRenderer()
 }
 
 // Refresh is part of fyne.CanvasObject.
 func (i *stepItem) Refresh() {
 	i.paint()
-	i.BaseWidget.Refresh()
+	i.Item.Refresh()
 }
 
 func (i *stepItem) paint() {
@@ -123,58 +112,10 @@ func (i *stepItem) paint() {
 	if icon != nil {
 		i.icon.SetResource(icon)
 	}
-	i.name.TextStyle.Bold = i.shown
+	i.name.TextStyle.Bold = i.Chosen()
 	i.name.Importance = fw.MediumImportance
-	if i.state == stepLater && !i.shown {
+	if i.state == stepLater && !i.Chosen() {
 		i.name.Importance = fw.LowImportance
 	}
 	i.name.Refresh()
-	i.back.CornerRadius, i.back.StrokeWidth = theme.Size(theme.SizeNameButtonRadius), 0
-	i.back.FillColor = nil
-	switch {
-	case i.shown:
-		i.back.FillColor = theme.Color(theme.ColorNameSelection)
-	case i.hovered && i.can:
-		i.back.FillColor = theme.Color(theme.ColorNameHover)
-	}
-	if i.focused {
-		i.back.StrokeWidth, i.back.StrokeColor = 2, theme.Color(theme.ColorNameFocus)
-	}
-}
-
-// Tapped is part of fyne.Tappable.
-func (i *stepItem) Tapped(*fyne.PointEvent) {
-	if i.can {
-		i.pick()
-	}
-}
-
-// MouseIn is part of desktop.Hoverable.
-func (i *stepItem) MouseIn(*desktop.MouseEvent) { i.hovered = true; i.Refresh() }
-
-// MouseMoved is part of desktop.Hoverable.
-func (i *stepItem) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut is part of desktop.Hoverable.
-func (i *stepItem) MouseOut() { i.hovered = false; i.Refresh() }
-
-// FocusGained is part of fyne.Focusable.
-func (i *stepItem) FocusGained() { i.focused = true; i.Refresh() }
-
-// FocusLost is part of fyne.Focusable.
-func (i *stepItem) FocusLost() { i.focused = false; i.Refresh() }
-
-// TypedRune is part of fyne.Focusable.
-func (i *stepItem) TypedRune(rune) {}
-
-// TypedKey is part of fyne.Focusable.
-func (i *stepItem) TypedKey(k *fyne.KeyEvent) {
-	switch k.Name {
-	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		i.Tapped(nil)
-		return
-	}
-	if c := fyne.CurrentApp().Driver().CanvasForObject(i); c != nil && c.OnTypedKey() != nil {
-		c.OnTypedKey()(k)
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
@@ -17,31 +16,22 @@ import (
 // tile is one of several things to choose from: a picture, a title, a line about
 // it, and a word at the right.
 type tile struct {
-	fw.BaseWidget
-	pick     func()
-	icon     *fw.Icon
-	source   fyne.Resource
-	title    *fw.Label
-	text     *fw.Label
-	mark     *fw.Label
-	right    *fyne.Container
-	back     *canvas.Rectangle
-	body     fyne.CanvasObject
-	chosen   bool
-	disabled bool
-	hovered  bool
-	focused  bool
+	widget.Press
+	icon   *fw.Icon
+	source fyne.Resource
+	title  *fw.Label
+	text   *fw.Label
+	mark   *fw.Label
+	right  *fyne.Container
+	back   *canvas.Rectangle
+	body   fyne.CanvasObject
+	chosen bool
 }
-
-var (
-	_ fyne.Tappable     = (*tile)(nil)
-	_ fyne.Focusable    = (*tile)(nil)
-	_ desktop.Hoverable = (*tile)(nil)
-)
 
 // newTile returns a tile; text may be "", and right is what stands at its right.
 func newTile(icon fyne.Resource, title, text string, pick func(), right ...fyne.CanvasObject) *tile {
-	t := &tile{pick: pick, source: icon, icon: fw.NewIcon(icon), title: widget.Cell(title), text: widget.Muted(text), mark: fw.NewLabel(""), back: canvas.NewRectangle(nil)}
+	t := &tile{source: icon, icon: fw.NewIcon(icon), title: widget.Cell(title), text: widget.Muted(text), mark: fw.NewLabel(""), back: canvas.NewRectangle(nil)}
+	t.OnPress = pick
 	t.title.TextStyle.Bold = true
 	t.text.SizeName, t.mark.SizeName = theme.SizeNameCaptionText, theme.SizeNameCaptionText
 	t.mark.TextStyle.Bold = true
@@ -73,14 +63,6 @@ func (t *tile) choose(chosen bool) {
 	}
 }
 
-// disable makes it one that cannot be chosen.
-func (t *tile) disable(disabled bool) {
-	if t.disabled != disabled {
-		t.disabled = disabled
-		t.Refresh()
-	}
-}
-
 // note writes the word at the right, in the colour of its importance.
 func (t *tile) note(text string, importance fw.Importance) {
 	if t.mark.Text != text || t.mark.Importance != importance {
@@ -106,23 +88,23 @@ func (t *tile) paint() {
 	t.back.FillColor, t.back.StrokeColor, t.back.StrokeWidth = theme.Color(theme.ColorNameInputBackground), theme.Color(theme.ColorNameSeparator), 1
 	icon := fyne.Resource(t.source)
 	switch {
-	case t.disabled:
+	case t.Disabled():
 		t.back.FillColor = color.Transparent
 		icon = theme.NewDisabledResource(t.source)
 	case t.chosen:
 		t.back.FillColor, t.back.StrokeColor, t.back.StrokeWidth = theme.Color(theme.ColorNameSelection), theme.Color(theme.ColorNamePrimary), 2
 		icon = theme.NewPrimaryThemedResource(t.source)
-	case t.hovered:
+	case t.Hovered():
 		t.back.FillColor = theme.Color(theme.ColorNameHover)
 	}
-	if t.focused {
+	if t.Focused() {
 		t.back.StrokeColor, t.back.StrokeWidth = theme.Color(theme.ColorNamePrimary), 3
 	}
 	if t.icon.Resource == nil || t.icon.Resource.Name() != icon.Name() {
 		t.icon.SetResource(icon)
 	}
 	importance := fw.MediumImportance
-	if t.disabled {
+	if t.Disabled() {
 		importance = fw.LowImportance
 	}
 	if t.title.Importance != importance {
@@ -131,50 +113,13 @@ func (t *tile) paint() {
 	}
 }
 
-// Tapped is part of fyne.Tappable.
-func (t *tile) Tapped(*fyne.PointEvent) {
-	if !t.disabled && t.pick != nil {
-		t.pick()
-	}
-}
-
-// MouseIn is part of desktop.Hoverable.
-func (t *tile) MouseIn(*desktop.MouseEvent) { t.hovered = true; t.Refresh() }
-
-// MouseMoved is part of desktop.Hoverable.
-func (t *tile) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut is part of desktop.Hoverable.
-func (t *tile) MouseOut() { t.hovered = false; t.Refresh() }
-
-// Cursor is part of desktop.Cursorable.
-func (t *tile) Cursor() desktop.Cursor {
-	if t.disabled {
-		return desktop.DefaultCursor
-	}
-	return desktop.PointerCursor
-}
-
-// FocusGained is part of fyne.Focusable.
-func (t *tile) FocusGained() { t.focused = true; t.Refresh() }
-
-// FocusLost is part of fyne.Focusable.
-func (t *tile) FocusLost() { t.focused = false; t.Refresh() }
-
-// TypedRune is part of fyne.Focusable.
-func (t *tile) TypedRune(rune) {}
-
-// TypedKey is part of fyne.Focusable. Enter on what is chosen already is the
-// window's, as is what the tile has no use for.
+// TypedKey is part of fyne.Focusable. Enter on what is chosen already is the window's.
 func (t *tile) TypedKey(k *fyne.KeyEvent) {
-	enter := k.Name == fyne.KeyReturn || k.Name == fyne.KeyEnter
-	if k.Name == fyne.KeySpace || enter && !t.chosen {
-		t.Tapped(nil)
+	if t.chosen && (k.Name == fyne.KeyReturn || k.Name == fyne.KeyEnter) {
+		widget.PassKey(t, k)
 		return
 	}
-	if c := fyne.CurrentApp().Driver().CanvasForObject(t); c != nil && c.OnTypedKey() != nil {
-		c.OnTypedKey()(k)
-	}
+	t.Press.TypedKey(k)
 }
 
 // bars are the four bars of a signal.

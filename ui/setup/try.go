@@ -69,20 +69,14 @@ func (p *tryPage) draw() {
 
 func (p *tryPage) next() (string, func()) {
 	set := p.w.set
-	id := p.w.id
-	on := func() {
-		if !set.Running {
-			p.w.start(core.StepCard)
-			return
-		}
-		p.w.skips = true // what runs ends first
-		p.w.ask(func(context.Context) error { return p.w.s.p.Kits.Stop(id) }, nil)
-	}
+	on := func() { p.w.start(core.StepCard) }
 	switch {
 	case set.Step == core.StepCard:
 		return lang.L("Next"), func() { p.w.look(core.StepCard) }
 	case set.Problem.Format != "":
 		return lang.L("Try again"), func() { p.w.start(core.StepTest) }
+	case !set.Running && len(set.Tests) > 0 && !slices.ContainsFunc(set.Tests, func(t core.KitTest) bool { return t.Tried }):
+		return lang.L("Go on"), func() { p.w.start(core.StepTest) } // it was stopped
 	case slices.ContainsFunc(set.Tests, func(t core.KitTest) bool { return !t.Tried }):
 		return lang.L("Leave out the rest"), on
 	case !set.Running && set.Step == core.StepTest:

@@ -42,8 +42,9 @@ type wizard struct {
 	last  followed
 	// wrote means that the firmware is on the board: another network needs no flash.
 	wrote bool
-	// skips means that a person leaves the rest of the test out, and it ends just now.
-	skips bool
+	keyed string // the network whose key was handed on the last time
+	// then is what a person wants instead of the rest of the test, which ends just now.
+	then func()
 
 	rail        *stepRail
 	pages       map[core.SetupStep]page
@@ -64,7 +65,7 @@ type followed struct {
 }
 
 func newWizard(s *Screen) *wizard {
-	w := &wizard{s: s, at: core.StepPort, begun: s.now(), d: draft{role: core.AllKit, link: link{remember: true}}}
+	w := &wizard{s: s, at: core.StepPort, begun: s.now(), d: draft{role: core.AllKit, link: link{remember: true, tls: true}}}
 	w.title = fw.NewLabelWithStyle("", fyne.TextAlignLeading, fyne.TextStyle{Bold: true})
 	w.title.SizeName, w.title.Wrapping = theme.SizeNameHeadingText, fyne.TextWrapWord
 	w.text = widget.Muted("")
@@ -108,7 +109,7 @@ func (a atLeast) Layout(objects []fyne.CanvasObject, size fyne.Size) { objects[0
 // shown goes on where it is.
 func (w *wizard) anew() {
 	w.id, w.set, w.last, w.begun, w.at = 0, core.Setup{}, followed{}, w.s.now(), core.StepPort
-	w.wrote, w.skips = false, false
+	w.wrote, w.then = false, nil
 	w.complain("")
 }
 
@@ -158,15 +159,15 @@ func (w *wizard) follow() {
 		w.wrote = false
 	case core.StepSettings, core.StepJoin, core.StepTest, core.StepCard:
 		w.wrote = true
-	case core.StepNetwork: // it rests there when the kit has its firmware and has looked around
-		if !set.Running && set.Order.Kit != "" && !set.Order.Cable && set.Order.Network == "" && set.Firmware != "" {
+	case core.StepNetwork: // it rests there when the kit has its firmware, and has looked around or did not get in
+		if !set.Running && set.Order.Kit != "" && !set.Order.Cable && (set.Order.Network == "" || set.Problem.Format != "") && set.Firmware != "" {
 			w.wrote = true
 		}
 	}
-	if w.skips && !set.Running && !w.asked {
-		w.skips = false
+	if then := w.then; then != nil && !set.Running && !w.asked {
+		w.then = nil
 		if set.Step == core.StepTest {
-			w.start(core.StepCard)
+			then()
 		}
 	}
 	now := followed{set.Step, set.Running}
@@ -192,6 +193,7 @@ func (w *wizard) draw() {
 		step := core.SetupSteps[i]
 		state := stepLater
 		switch {
+		case step == core.StepTest && w.set.Step == core.StepCard && !w.set.Passed: // something was left out
 		case w.id != 0 && (i < now || w.set.Step == core.StepCard && w.set.Passed || w.wrote && step == core.StepFlash && i != now):
 			state = stepDone
 		case i == now && w.set.Problem.Format != "":
@@ -267,8 +269,9 @@ func (w *wizard) focus(p page) {
 	c.Unfocus()
 }
 
-// running reports whether something goes on that can be cancelled.
-func (w *wizard) running() bool { return w.id != 0 && w.set.Running && w.at != core.StepTest }
+// running reports whether something goes on that can be cancelled. A test waits for
+// the person, who may do something else.
+func (w *wizard) running() bool { return w.id != 0 && w.set.Running && w.set.Step != core.StepTest }
 
 // can reports whether a person can go to a step now.
 func (w *wizard) can(s core.SetupStep) bool {
@@ -378,8 +381,23 @@ func (w *wizard) take(port string) {
 	})
 }
 
+// instead does something once the test has ended, where one runs.
+func (w *wizard) instead(do func()) {
+	if !w.set.Running {
+		do()
+		return
+	}
+	id := w.id
+	w.then = do
+	w.ask(func(context.Context) error { return w.s.p.Kits.Stop(id) }, nil)
+}
+
 // begin gives the order and starts from a step.
 func (w *wizard) begin(from core.SetupStep) {
+	w.instead(func() { w.give(from) })
+}
+
+func (w *wizard) give(from core.SetupStep) {
 	id, o := w.id, w.d.order(w.s.v.images)
 	w.ask(func(ctx context.Context) error {
 		if err := w.s.p.Kits.Order(ctx, id, o); err != nil {
@@ -387,6 +405,10 @@ func (w *wizard) begin(from core.SetupStep) {
 		}
 		return w.s.p.Kits.Start(ctx, id, from)
 	}, func() {
+		w.keyed = ""
+		if o.Key != "" {
+			w.keyed = o.Network
+		}
 		w.d.key = "" // it was handed on
 		w.last = followed{}
 	})
@@ -394,8 +416,10 @@ func (w *wizard) begin(from core.SetupStep) {
 
 // start goes on from a step with the order as it is.
 func (w *wizard) start(from core.SetupStep) {
-	id := w.id
-	w.ask(func(ctx context.Context) error { return w.s.p.Kits.Start(ctx, id, from) }, func() { w.last = followed{} })
+	w.instead(func() {
+		id := w.id
+		w.ask(func(ctx context.Context) error { return w.s.p.Kits.Start(ctx, id, from) }, func() { w.last = followed{} })
+	})
 }
 
 // complain tells what went wrong with what was asked for, or "". Else the problem of

@@ -71,7 +71,7 @@ func TestOnePass(t *testing.T) {
 	test.Type(form.key, "spring lab")
 	enter(shell)
 	f, _ := l.find(1)
-	want := core.SetupOrder{Kit: "blue/lab/kit-1", Image: "wifi", Network: "library", Remember: true}
+	want := core.SetupOrder{Kit: "blue/lab/kit-1", Image: "wifi", Network: "library", Remember: true, TLS: true} // which the program has
 	if fmt.Sprint(f.Order) != fmt.Sprint(want) || l.keys[1] != "spring lab" {
 		t.Errorf("ordered %+v with key %q, want %+v", f.Order, l.keys[1], want)
 	}

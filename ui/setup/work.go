@@ -68,6 +68,8 @@ func (p *workPage) head() (title, about string) {
 		return lang.L("{step}: this did not work", "step", stepTitle(p.w.at)), kit
 	case p.passed():
 		return lang.L("{step}: done", "step", stepTitle(p.w.at)), kit
+	case !set.Running && p.w.at == core.StepFlash:
+		return lang.L("{step}: stopped", "step", stepTitle(p.w.at)), lang.L("{kit} has no firmware until all of it is written. Go on: it begins anew.", "kit", kit)
 	case !set.Running:
 		return lang.L("{step}: stopped", "step", stepTitle(p.w.at)), kit
 	case p.w.at == core.StepFlash:
@@ -89,7 +91,7 @@ func (p *workPage) draw() {
 	p.way.set(p.w.at, set.Running, failed, p.passed(), p.w.s.now())
 	p.say(p.problem.Text, said(set.Problem))
 	p.show(p.problem, failed)
-	p.show(p.others, (failed || p.passed()) && !set.Running)
+	p.show(p.others, (failed || p.passed()) && !p.w.running())
 	p.show(p.network, failed && p.w.at == core.StepJoin)
 	p.show(p.again, p.passed() || failed && p.w.at != core.StepFlash)
 	value := 0.0
@@ -105,12 +107,12 @@ func (p *workPage) draw() {
 		p.busy, p.since = now, p.w.s.now()
 	}
 	p.say(p.doing, said(set.Doing))
-	p.show(p.doing, set.Running && set.Doing.Format != "")
+	p.show(p.doing, set.Running && set.Doing.Format != "" && !p.passed())
 	if !counts {
 		set.Done, set.Total = 0, 0
 	}
 	p.say(p.far, progress(set, p.since, p.w.s.now()))
-	p.show(p.far, set.Running)
+	p.show(p.far, set.Running && !p.passed())
 	p.log.set(set.Log)
 	p.stale = p.log.moved() || p.stale
 }

@@ -92,14 +92,14 @@ func (b *Board) Set(board core.Board) {
 	if !slices.EqualFunc(old.Faults, board.Faults, func(x, y core.FaultState) bool { return x.Fault == y.Fault }) || old.Kit.Name != board.Kit.Name {
 		b.buildFaults()
 	}
-	setLabel(b.title, board.Kit.Title())
-	setLabel(b.state, StateWord(board.State))
+	SetText(b.title, board.Kit.Title())
+	SetText(b.state, StateWord(board.State))
 	b.dot.Set(StateColor(board.State))
 	text := ""
 	if board.Say.Format != "" {
 		text = lang.Say(board.Say)
 	}
-	setLabel(b.say.Text, text)
+	SetText(b.say.Text, text)
 	b.say.Hidden = text == ""
 	for i, r := range b.parts {
 		r.set(board.Parts[i])
@@ -107,7 +107,7 @@ func (b *Board) Set(board core.Board) {
 	for i, f := range b.faults {
 		f.set(board.Faults[i].On)
 	}
-	setLabel(b.console, consoleText(board.Log))
+	SetText(b.console, consoleText(board.Log))
 	b.picture.show(board)
 }
 
@@ -125,13 +125,6 @@ func consoleText(log []string) string {
 		lines[i] = Visible(l, false)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// setLabel writes what is another text than before.
-func setLabel(l *fw.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
 }
 
 // StateWord is a kit's $state as a person says it.
@@ -183,6 +176,20 @@ func SlotName(slot topic.ID) string {
 	return string(slot)
 }
 
+// Pins are the GPIOs that a part can be on, in the order in which they are offered.
+var Pins = []int{5, 4, 14, 12, 13, 16, 0, 2, 15, core.PinA0}
+
+// pinNames are what is printed beside Pins on a NodeMCU and a D1 mini.
+var pinNames = []string{"D1", "D2", "D5", "D6", "D7", "D0", "D3", "D4", "D8", "A0"}
+
+// PinName is what is printed beside a pin.
+func PinName(gpio int) string {
+	if i := slices.Index(Pins, gpio); i >= 0 {
+		return pinNames[i]
+	}
+	return "GPIO " + strconv.Itoa(gpio)
+}
+
 // boardRow is one part under the picture.
 type boardRow struct {
 	set func(core.Part)
@@ -209,7 +216,7 @@ func (b *Board) row(p core.Part, at int) (*boardRow, fyne.CanvasObject) {
 	where.SizeName, where.Importance = theme.SizeNameCaptionText, fw.LowImportance
 	kit := b.board.Kit.Name
 	turn := func(v string) { b.actions.Turn(kit, p.Slot, v) }
-	show := func(p core.Part) { setLabel(value, boardValue(p)) }
+	show := func(p core.Part) { SetText(value, boardValue(p)) }
 	r.set = show
 	var right, below fyne.CanvasObject = value, nil
 	switch look := lookOf(b.board.Kit.Role, p); {

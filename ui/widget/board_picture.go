@@ -19,15 +19,8 @@ const (
 	pcbParts  = 6 // that have room on the board
 )
 
-// The colours of things, which are the same in the light and in the dark.
+// The colours of a screen on the board.
 var (
-	boardGround = color.NRGBA{0x12, 0x46, 0x3c, 255}
-	boardEdge   = color.NRGBA{0x2c, 0x6e, 0x60, 255}
-	boardMetal  = color.NRGBA{0xb9, 0xc0, 0xca, 255}
-	boardShade  = color.NRGBA{0x74, 0x7d, 0x8a, 255}
-	boardInk    = color.NRGBA{0x1b, 0x1f, 0x27, 255}
-	boardGold   = color.NRGBA{0xd9, 0xb2, 0x4c, 255}
-	boardSilk   = color.NRGBA{0xf2, 0xf6, 0xf4, 255}
 	boardGlass  = color.NRGBA{0x0a, 0x1c, 0x22, 255}
 	boardDigits = color.NRGBA{0x6d, 0xf2, 0xd0, 255}
 )
@@ -103,38 +96,28 @@ func newPCB(hold func(slot topic.ID, down bool)) *pcb {
 func (p *pcb) build(role core.KitRole, parts []core.Part) {
 	p.Clear()
 	p.parts = map[topic.ID]*pcbPart{}
-	p.Box(10, 4, 306, 164, 14, boardGround, boardEdge)
+	p.Box(10, 4, 306, 164, 14, BoardGround, BoardEdge)
 	for x := float32(50); x < 284; x += 15.5 {
 		for _, y := range []float32{13, 159} {
-			p.Circle(x, y, 4, boardGold, color.Transparent)
-			p.Circle(x, y, 1.8, boardInk, color.Transparent)
+			p.Hole(x, y, 4)
 		}
 	}
 	for _, x := range []float32{24, 302} {
 		for _, y := range []float32{18, 154} {
-			p.Circle(x, y, 6.5, boardGold, color.Transparent)
-			p.Circle(x, y, 3.5, boardInk, color.Transparent)
+			p.Circle(x, y, 6.5, BoardGold, color.Transparent)
+			p.Circle(x, y, 3.5, BoardInk, color.Transparent)
 		}
 	}
 	// The USB socket, and the module with its antenna.
-	p.Box(2, 66, 32, 40, 4, boardMetal, boardShade)
-	p.Box(2, 76, 9, 20, 2, boardShade, boardShade)
-	p.Box(44, 28, 96, 116, 5, boardInk, boardShade)
-	x, y := float32(52), float32(50)
-	for i := range 6 {
-		top := float32(34)
-		p.Line(x, y, x, top, 2, boardGold)
-		if i < 5 {
-			p.Line(x, top, x+8, top, 2, boardGold)
-			p.Line(x+8, top, x+8, 46, 2, boardGold)
-			p.Line(x+8, 46, x+15, 46, 2, boardGold)
-			x, y = x+15, 46
-		}
-	}
-	p.Box(51, 58, 82, 80, 4, boardMetal, boardShade)
-	p.Text("ESP8266", 51, 80, 82, 14, true, boardInk)
-	p.Text("Wi-Fi · MQTT", 51, 100, 82, 9, false, boardInk)
-	p.power = p.Circle(26, 124, 4, boardInk, boardShade)
+	p.Box(2, 66, 32, 40, 4, BoardMetal, BoardShade)
+	p.Box(2, 76, 9, 20, 2, BoardShade, BoardShade)
+	p.Box(44, 28, 96, 116, 5, BoardInk, BoardShade)
+	p.Path(2, BoardGold, 52, 50, 52, 34, 60, 34)
+	p.Meander(60, 34, 67, 12, 10, BoardGold)
+	p.Box(51, 58, 82, 80, 4, BoardMetal, BoardShade)
+	p.Text("ESP8266", 51, 80, 82, 14, true, BoardInk)
+	p.Text("Wi-Fi · MQTT", 51, 100, 82, 9, false, BoardInk)
+	p.power = p.Circle(26, 124, 4, BoardInk, BoardShade)
 
 	n := min(len(parts), pcbParts)
 	if n == 0 {
@@ -172,52 +155,38 @@ func (p *pcb) part(role core.KitRole, part core.Part, x, y, w float32) {
 		}
 		pp.glow = canvas.NewRadialGradient(color.Transparent, color.Transparent)
 		p.Put(pp.glow, x-44, y-44, 88, 88)
-		p.Box(x-15, y+9, 30, 6, 2, boardShade, boardShade)
-		pp.dome = p.Circle(x, y, 15, boardInk, boardSilk)
+		p.Box(x-15, y+9, 30, 6, 2, BoardShade, BoardShade)
+		pp.dome = p.Circle(x, y, 15, BoardInk, BoardSilk)
 		pp.shine = p.Circle(x-5, y-5, 3.5, color.NRGBA{255, 255, 255, 70}, color.Transparent)
 	case lookButton:
 		pp.button = NewHold("", func(down bool) { p.hold(part.Slot, down) })
 		for _, dx := range []float32{-20, 14} {
 			for _, dy := range []float32{-12, 8} {
-				p.Box(x+dx, y+dy, 6, 5, 1, boardMetal, boardShade)
+				p.Box(x+dx, y+dy, 6, 5, 1, BoardMetal, BoardShade)
 			}
 		}
 		p.Put(pp.button, x-20, y-20, 40, 40)
 	case lookLight:
 		pp.glow = canvas.NewRadialGradient(color.Transparent, color.Transparent)
 		p.Put(pp.glow, x-34, y-34, 68, 68)
-		pp.dome = p.Circle(x, y, 16, color.NRGBA{0xe8, 0xc9, 0x8e, 255}, boardShade)
-		ink := color.NRGBA{0xa5, 0x48, 0x2f, 255}
-		for i := range 4 { // the meander of a photo resistor
-			at := x - 9 + float32(i)*6
-			p.Line(at, y-7, at, y+7, 2, ink)
-			if i < 3 {
-				end := y - 7
-				if i%2 == 0 {
-					end = y + 7
-				}
-				p.Line(at, end, at+6, end, 2, ink)
-			}
-		}
+		pp.dome = p.PhotoResistor(x, y, 16)
 	case lookEye:
 		for i := range 2 {
 			wave := p.Circle(x, y, 20+5*float32(i), color.Transparent, color.Transparent)
 			wave.StrokeWidth = 2
 			pp.waves = append(pp.waves, wave)
 		}
-		pp.dome = p.Circle(x, y, 17, color.NRGBA{0xee, 0xf1, 0xf2, 255}, boardShade)
-		p.Circle(x, y, 11, color.Transparent, boardMetal)
-		p.Circle(x, y, 5, color.Transparent, boardMetal)
+		p.Eye(x, y, 17)
 	case lookScreen:
 		wide := min(w-10, 84)
-		p.Box(x-wide/2, y-15, wide, 30, 4, boardGlass, boardSilk)
+		p.Box(x-wide/2, y-15, wide, 30, 4, boardGlass, BoardSilk)
 		pp.text = p.Text("", x-wide/2, y-11, wide, 15, true, boardDigits)
 	}
 	size := float32(11)
 	for size > 7 && fyne.MeasureText(string(part.Slot), size, fyne.TextStyle{}).Width > w-4 {
 		size--
 	}
-	p.Text(string(part.Slot), x-w/2, y+22, w, size, false, boardSilk)
+	p.Text(string(part.Slot), x-w/2, y+22, w, size, false, BoardSilk)
 }
 
 // show draws the values, and whether the board works.
@@ -241,7 +210,7 @@ func stateInk(state string) color.NRGBA {
 	case "lost", "alert":
 		return color.NRGBA{0xff, 0x5a, 0x4d, 255}
 	}
-	return boardInk
+	return BoardInk
 }
 
 func (pp *pcbPart) show(part core.Part) {
@@ -249,10 +218,10 @@ func (pp *pcbPart) show(part core.Part) {
 	on := isOn(part)
 	switch pp.look {
 	case lookLamp:
-		pp.dome.FillColor, pp.dome.StrokeColor = blend(boardInk, pp.color, 0.28), boardMetal
+		pp.dome.FillColor, pp.dome.StrokeColor = blend(BoardInk, pp.color, 0.28), BoardMetal
 		pp.glow.StartColor, pp.shine.FillColor = color.Transparent, color.NRGBA{255, 255, 255, 70}
 		if on {
-			pp.dome.FillColor, pp.dome.StrokeColor = pp.color, boardSilk
+			pp.dome.FillColor, pp.dome.StrokeColor = pp.color, BoardSilk
 			pp.glow.StartColor, pp.shine.FillColor = fade(pp.color, 235), color.NRGBA{255, 255, 255, 230}
 		}
 		pp.glow.EndColor = fade(pp.color, 0)

@@ -363,17 +363,21 @@ func newText(text string, size float32, bold bool, ink color.NRGBA) *canvas.Text
 // chainCard is the card of one step. It can be tapped, and has the focus of the
 // keyboard in its turn.
 type chainCard struct {
-	fw.BaseWidget
-	view            *Chain
-	mark            *chainMark
-	width           float32  // for which lines were made, from says
-	says            string   // the sentence of the step
-	lines           []string // that it is wrapped into
-	hovered, active bool
+	Press
+	view  *Chain
+	mark  *chainMark
+	width float32  // for which lines were made, from says
+	says  string   // the sentence of the step
+	lines []string // that it is wrapped into
 }
 
 func newChainCard(view *Chain, m *chainMark) *chainCard {
 	c := &chainCard{view: view, mark: m}
+	c.OnPress = func() {
+		if view.OnTapped != nil {
+			view.OnTapped(view.chain.Steps[m.n])
+		}
+	}
 	c.ExtendBaseWidget(c)
 	return c
 }
@@ -416,13 +420,6 @@ func (c *chainCard) AccessibilityLabel() string {
 // AccessibilityRole is part of fyne.Accessible.
 func (c *chainCard) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
 
-// Tapped is part of fyne.Tappable.
-func (c *chainCard) Tapped(*fyne.PointEvent) {
-	if c.view.OnTapped != nil {
-		c.view.OnTapped(c.view.chain.Steps[c.mark.n])
-	}
-}
-
 // Cursor is part of desktop.Cursorable.
 func (c *chainCard) Cursor() desktop.Cursor {
 	if c.view.OnTapped != nil {
@@ -431,44 +428,12 @@ func (c *chainCard) Cursor() desktop.Cursor {
 	return desktop.DefaultCursor
 }
 
-// MouseIn is part of desktop.Hoverable.
-func (c *chainCard) MouseIn(*desktop.MouseEvent) {
-	c.hovered = true
-	c.Refresh()
-}
-
-// MouseMoved is part of desktop.Hoverable.
-func (c *chainCard) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut is part of desktop.Hoverable.
-func (c *chainCard) MouseOut() {
-	c.hovered = false
-	c.Refresh()
-}
-
 // FocusGained is part of fyne.Focusable.
 func (c *chainCard) FocusGained() {
-	c.active = true
-	c.Refresh()
+	c.Press.FocusGained()
 	s := c.view.scroll
 	if top, h := c.mark.y-chainEdge, c.mark.h+2*chainEdge; top < s.Offset.Y || top+h > s.Offset.Y+s.Size().Height {
 		s.ScrollToOffset(fyne.NewPos(0, max(0, min(top, c.view.body.height-s.Size().Height))))
-	}
-}
-
-// FocusLost is part of fyne.Focusable.
-func (c *chainCard) FocusLost() {
-	c.active = false
-	c.Refresh()
-}
-
-// TypedRune is part of fyne.Focusable.
-func (c *chainCard) TypedRune(rune) {}
-
-// TypedKey is part of fyne.Focusable.
-func (c *chainCard) TypedKey(e *fyne.KeyEvent) {
-	if e.Name == fyne.KeySpace || e.Name == fyne.KeyReturn || e.Name == fyne.KeyEnter {
-		c.Tapped(nil)
 	}
 }
 
@@ -501,10 +466,10 @@ func (r *chainCardRenderer) Refresh() {
 		rect.StrokeWidth, rect.StrokeColor = 2, ink
 		rect.FillColor = blend(themeColor(theme.ColorNameOverlayBackground), ink, 0.05)
 	}
-	if c.hovered && c.view.OnTapped != nil {
+	if c.Hovered() && c.view.OnTapped != nil {
 		rect.FillColor = blend(themeColor(theme.ColorNameOverlayBackground), themeColor(theme.ColorNameForeground), 0.06)
 	}
-	if c.active {
+	if c.Focused() {
 		rect.StrokeWidth, rect.StrokeColor = 2, themeColor(theme.ColorNameFocus)
 	}
 	rect.Resize(size)

@@ -43,9 +43,7 @@ func (e *Entry) TypedKey(k *fyne.KeyEvent) {
 	switch k.Name {
 	case fyne.KeyEscape, fyne.KeyF1, fyne.KeyF2, fyne.KeyF3, fyne.KeyF4, fyne.KeyF5, fyne.KeyF6,
 		fyne.KeyF7, fyne.KeyF8, fyne.KeyF9, fyne.KeyF10, fyne.KeyF11, fyne.KeyF12:
-		if c := fyne.CurrentApp().Driver().CanvasForObject(e.self); c != nil && c.OnTypedKey() != nil {
-			c.OnTypedKey()(k)
-		}
+		PassKey(e.self, k)
 	default:
 		e.Entry.TypedKey(k)
 	}

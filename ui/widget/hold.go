@@ -113,11 +113,8 @@ func (h *Hold) FocusLost() {
 
 // TypedKey is part of fyne.Focusable. What it has no use for is the window's.
 func (h *Hold) TypedKey(k *fyne.KeyEvent) {
-	if k.Name == fyne.KeySpace {
-		return
-	}
-	if c := fyne.CurrentApp().Driver().CanvasForObject(h); c != nil && c.OnTypedKey() != nil {
-		c.OnTypedKey()(k)
+	if k.Name != fyne.KeySpace {
+		PassKey(h, k)
 	}
 }
 
@@ -176,8 +173,8 @@ func (r *holdRenderer) Refresh() {
 	h.label.TextSize = theme.TextSize()
 	if h.text == "" {
 		h.ring.CornerRadius, h.ground.CornerRadius = 8, 6
-		h.ground.FillColor, h.ground.StrokeColor, h.ground.StrokeWidth = boardMetal, boardShade, 1
-		h.cap.FillColor, h.cap.StrokeColor, h.cap.StrokeWidth = boardInk, boardShade, 1
+		h.ground.FillColor, h.ground.StrokeColor, h.ground.StrokeWidth = BoardMetal, BoardShade, 1
+		h.cap.FillColor, h.cap.StrokeColor, h.cap.StrokeWidth = BoardInk, BoardShade, 1
 		switch {
 		case h.down:
 			h.cap.FillColor, h.cap.StrokeWidth = color.NRGBA{0x4a, 0x53, 0x63, 255}, 2

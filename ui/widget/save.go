@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/dialog"
@@ -15,7 +17,7 @@ import (
 )
 
 // Save asks where to save a file, for which it suggests a name, and lets write
-// write there, off the UI goroutine.
+// write there, off the UI goroutine. Files that end otherwise are not shown.
 func Save(shell Shell, name string, write func(io.Writer) error) {
 	d := dialog.NewFileSave(func(f fyne.URIWriteCloser, err error) {
 		if f == nil && err == nil {
@@ -33,8 +35,23 @@ func Save(shell Shell, name string, write func(io.Writer) error) {
 		})
 	}, shell.Window())
 	d.SetFileName(name)
+	d.SetFilter(storage.NewExtensionFileFilter([]string{path.Ext(name)}))
 	d.Show()
 	fitFiles(d, shell.Window())
+}
+
+// FileName returns text as a part of a file's name, without what that may not hold.
+func FileName(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
+			return '-'
+		}
+		return r
+	}, text)
+	if rs := []rune(text); len(rs) > 60 {
+		text = string(rs[:60])
+	}
+	return strings.Trim(text, " .")
 }
 
 // Open asks for a file with one of the extensions (".json"), reads it off the UI

@@ -221,6 +221,7 @@ type Copy struct {
 	fw.BaseWidget
 	text   *fw.Label
 	button *fw.Button
+	row    *fyne.Container
 }
 
 // NewCopy returns the line. shell tells that it was copied.
@@ -232,14 +233,16 @@ func NewCopy(text string, shell Shell) *Copy {
 		shell.Tell(lang.L("Copied {text}", "text", c.text.Text))
 	})
 	c.button.Importance = fw.LowImportance
+	c.row = container.NewHBox(c.text, c.button)
 	c.ExtendBaseWidget(c)
 	return c
 }
 
-// SetText changes the line.
+// SetText changes the line, and the button goes to its end.
 func (c *Copy) SetText(text string) {
 	if c.text.Text != text {
 		c.text.SetText(text)
+		c.row.Refresh()
 	}
 }
 
@@ -251,7 +254,7 @@ func (c *Copy) Tapped(*fyne.PointEvent) { c.button.OnTapped() }
 
 // CreateRenderer is part of fyne.Widget.
 func (c *Copy) CreateRenderer() fyne.WidgetRenderer {
-	return fw.NewSimpleRenderer(container.NewHBox(c.text, c.button))
+	return fw.NewSimpleRenderer(c.row)
 }
 
 // Field is an input under its label, with a hint below that may be "".

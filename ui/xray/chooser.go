@@ -64,13 +64,13 @@ func newChooser(start func(core.Watch), stop func()) *chooser {
 				return
 			}
 			row, r := o.(*fyne.Container), c.rows[i]
-			setText(row.Objects[0].(*fw.Label), brief(r.text))
+			widget.SetText(row.Objects[0].(*fw.Label), brief(r.text))
 			dot := row.Objects[1].(*widget.Dot)
 			if dot.Set(theme.ColorNameDisabled); r.live {
 				dot.Set(theme.ColorNameSuccess)
 			}
-			setVisible(dot, !c.topics)
-			setText(row.Objects[2].(*fyne.Container).Objects[0].(*fw.Label), r.note)
+			widget.SetVisible(dot, !c.topics)
+			widget.SetText(row.Objects[2].(*fyne.Container).Objects[0].(*fw.Label), r.note)
 		})
 	c.list.HideSeparators = true
 	c.list.OnSelected = c.pick
@@ -233,10 +233,10 @@ func (c *chooser) chosen() (w core.Watch, problem string) {
 func (c *chooser) recording(w core.Watch) {
 	c.watch = w
 	want, problem := c.chosen()
-	setText(c.problem, problem)
-	setVisible(c.problem, problem != "")
-	setEnabled(c.begin, want != (core.Watch{}) && want != w)
-	setEnabled(c.end, w != (core.Watch{}))
+	widget.SetText(c.problem, problem)
+	widget.SetVisible(c.problem, problem != "")
+	widget.SetEnabled(c.begin, want != (core.Watch{}) && want != w)
+	widget.SetEnabled(c.end, w != (core.Watch{}))
 }
 
 func (c *chooser) submit() {

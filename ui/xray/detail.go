@@ -55,8 +55,8 @@ func newDetail() *detail {
 
 // show explains p; nil is none.
 func (d *detail) show(p *core.Packet) {
-	setVisible(d.page, p != nil)
-	setVisible(d.empty, p == nil)
+	widget.SetVisible(d.page, p != nil)
+	widget.SetVisible(d.empty, p == nil)
 	if p == nil {
 		return
 	}
@@ -75,12 +75,12 @@ func (d *detail) show(p *core.Packet) {
 	more := remarks(*p)
 	d.means.SetText(means)
 	d.remarks.SetText(strings.Join(more, "\n"))
-	setVisible(d.remarks, len(more) > 0)
+	widget.SetVisible(d.remarks, len(more) > 0)
 	d.next.SetText(next)
 	d.topic.SetText(about(*p))
 	d.payload.SetText(payload(*p))
 	for _, o := range []*fw.Label{d.topicHead, d.topic, d.payloadHead, d.payload} {
-		setVisible(o, p.Type == "PUBLISH")
+		widget.SetVisible(o, p.Type == "PUBLISH")
 	}
 	d.page.ScrollToTop()
 }

@@ -4,7 +4,6 @@
 package xray
 
 import (
-	"cmp"
 	"context"
 	"image/png"
 	"io"
@@ -14,9 +13,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/layout"
-	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/theme"
 	fw "fyne.io/fyne/v2/widget"
 
@@ -176,11 +173,11 @@ func (s *Screen) drawTools() {
 	on, any := s.state.watch != (core.Watch{}), len(s.shown.packets) > 0
 	switch what := name(s.shown.of); {
 	case what == "":
-		setText(s.title, lang.L("Nothing is recorded"))
+		widget.SetText(s.title, lang.L("Nothing is recorded"))
 	case on:
-		setText(s.title, lang.L("Recording {what}", "what", what))
+		widget.SetText(s.title, lang.L("Recording {what}", "what", what))
 	default:
-		setText(s.title, lang.L("Stopped: {what}", "what", what))
+		widget.SetText(s.title, lang.L("Stopped: {what}", "what", what))
 	}
 	s.dot.Set(theme.ColorNameDisabled)
 	if on {
@@ -199,17 +196,17 @@ func (s *Screen) drawTools() {
 		s.count.Importance = importance
 		s.count.Refresh()
 	}
-	setText(s.count, text)
-	setEnabled(s.pause, any || s.frozen != nil)
-	setEnabled(s.back, any)
-	setEnabled(s.forth, any)
-	setEnabled(s.live, any && (!s.follow || s.frozen != nil))
-	setEnabled(s.clearAll, any)
-	setEnabled(s.save, any)
-	setVisible(s.diagram, any)
-	setVisible(s.emptyWait, !any && on)
-	setVisible(s.emptyAlone, !any && !on && s.chooser.alone())
-	setVisible(s.emptyStart, !any && !on && !s.chooser.alone())
+	widget.SetText(s.count, text)
+	widget.SetEnabled(s.pause, any || s.frozen != nil)
+	widget.SetEnabled(s.back, any)
+	widget.SetEnabled(s.forth, any)
+	widget.SetEnabled(s.live, any && (!s.follow || s.frozen != nil))
+	widget.SetEnabled(s.clearAll, any)
+	widget.SetEnabled(s.save, any)
+	widget.SetVisible(s.diagram, any)
+	widget.SetVisible(s.emptyWait, !any && on)
+	widget.SetVisible(s.emptyAlone, !any && !on && s.chooser.alone())
+	widget.SetVisible(s.emptyStart, !any && !on && !s.chooser.alone())
 }
 
 // name is what a Watch is about.
@@ -382,71 +379,6 @@ func (s *Screen) caption() (title, note string) {
 
 // saveAs asks where to, and writes there.
 func (s *Screen) saveAs(extension string, write func(io.Writer) error) {
-	d := dialog.NewFileSave(func(f fyne.URIWriteCloser, err error) {
-		if f != nil || err != nil {
-			s.saveTo(f, err, write)
-		}
-	}, s.shell.Window())
 	title, note := s.caption()
-	d.SetFilter(storage.NewExtensionFileFilter([]string{extension}))
-	d.SetFileName(fileName(title+" "+strings.ReplaceAll(note, ":", "")) + extension)
-	d.Show()
-	room := s.shell.Window().Canvas().Size()
-	d.Resize(fyne.NewSize(min(820, room.Width-40), min(600, room.Height-40))) // only once it shows: it is nothing before
-}
-
-// saveTo writes to f, unless it could not be opened.
-func (s *Screen) saveTo(f fyne.URIWriteCloser, err error, write func(io.Writer) error) {
-	s.shell.Do(func(context.Context) (func(), error) {
-		if err == nil {
-			err = write(f)
-			err = cmp.Or(err, f.Close())
-		}
-		if err != nil {
-			return nil, core.Fail(err, "The picture could not be saved: {why}. Choose another folder.", "why", err)
-		}
-		return func() { s.shell.Tell(lang.L("Saved {file}", "file", f.URI().Name())) }, nil
-	})
-}
-
-// fileName returns text without what a file's name may not hold.
-func fileName(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, text)
-	rs := []rune(text)
-	return strings.Trim(string(rs[max(0, len(rs)-80):]), " .") // the time is at the end
-}
-
-// setText changes a label where that changes something.
-func setText(l *fw.Label, text string) {
-	if l.Text != text {
-		l.SetText(text)
-	}
-}
-
-// setVisible shows or hides o where that changes something.
-func setVisible(o fyne.CanvasObject, visible bool) {
-	if o.Visible() == visible {
-		return
-	}
-	if visible {
-		o.Show()
-	} else {
-		o.Hide()
-	}
-}
-
-func setEnabled(b *fw.Button, on bool) {
-	if b.Disabled() != on {
-		return
-	}
-	if on {
-		b.Enable()
-	} else {
-		b.Disable()
-	}
+	widget.Save(s.shell, widget.FileName(title)+" "+strings.ReplaceAll(note, ":", "")+extension, write)
 }
