@@ -19,11 +19,12 @@ import (
 	"homeroom/core/topic"
 )
 
-// here runs a program on a folder, in this process, until stop.
-func here(t *testing.T, data string) (p *program, stop func()) {
+// here runs a program on a folder, with serial ports that the system does not list, in
+// this process, until stop.
+func here(t *testing.T, data string, serial ...string) (p *program, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p, err := open(ctx, env{out: io.Discard, err: io.Discard, data: data}, listeners{MQTT: "127.0.0.1:0", MQTTS: "-", HTTP: "127.0.0.1:0"})
+	p, err := open(ctx, env{out: io.Discard, err: io.Discard, data: data}, listeners{MQTT: "127.0.0.1:0", MQTTS: "-", HTTP: "127.0.0.1:0", Serial: serial})
 	if err != nil {
 		cancel()
 		t.Fatal(err)

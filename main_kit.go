@@ -18,12 +18,14 @@ import (
 	"homeroom/assets/lang"
 	"homeroom/core"
 	"homeroom/core/accounts"
+	"homeroom/core/kits"
 	"homeroom/core/kits/esp"
 	"homeroom/core/kits/line"
 	"homeroom/core/kits/wire"
 	"homeroom/core/plan"
 	"homeroom/core/rules"
 	"homeroom/core/topic"
+	"homeroom/core/trust"
 	"homeroom/storage"
 )
 
@@ -381,6 +383,7 @@ type kitProvision struct {
 	OpenNet bool   `name:"open-network" help:"The network has no key."`
 	Cable   bool   `help:"The kit uses no Wi-Fi: this PC joins it to the broker."`
 	Broker  string `placeholder:"HOST:PORT" help:"Where the kit finds the broker; by default where this PC is reached."`
+	TLS     bool   `name:"tls" help:"The kit speaks TLS and pins the key of this program. Its firmware must be able to."`
 	NoWait  bool   `help:"Do not wait until the kit has joined the broker."`
 }
 
@@ -392,6 +395,9 @@ func (c *kitProvision) Run(ctx context.Context, e env) error {
 	r := c.report(e)
 	if (c.Network == "") != c.Cable {
 		return r.end(core.Fail(errUsage, "Choose --network, or --cable."), nil)
+	}
+	if c.TLS && c.Cable {
+		return r.end(core.Fail(errUsage, "Choose --tls, or --cable."), nil)
 	}
 	var key string
 	if c.Network != "" {
@@ -413,7 +419,7 @@ func (c *kitProvision) Run(ctx context.Context, e env) error {
 }
 
 func (c *kitProvision) provision(ctx context.Context, e env, r *report, key string) (account topic.ID, err error) {
-	host, port, err := c.broker(ctx, e)
+	b, err := c.broker(ctx, e)
 	if err != nil {
 		return "", err
 	}
@@ -426,16 +432,19 @@ func (c *kitProvision) provision(ctx context.Context, e env, r *report, key stri
 			}
 		},
 		Dial: func(ctx context.Context) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
+			return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))))
 		},
 	}
 	err = c.kit(ctx, on, func(ctx context.Context, k *wire.Kit) error {
 		r.progress(core.KitProgress{Step: "hello"})
 		hello, cancel := context.WithTimeout(ctx, helloWithin)
-		_, err := k.Hello(hello)
+		id, err := k.Hello(hello)
 		cancel()
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case c.TLS && !id.TLS:
+			return core.Fail(core.ErrInvalid, "The firmware on this board does not speak TLS. Write another, or set the kit up without TLS.")
 		}
 		return withKitMaker(ctx, e, func(m kitMaker) error {
 			made, err := m.prepare(ctx, core.SetupOrder{Kit: topic.Name(c.Kit), Role: core.KitRole(c.Role), Label: c.Label, Network: c.Network, Cable: c.Cable})
@@ -443,7 +452,10 @@ func (c *kitProvision) provision(ctx context.Context, e env, r *report, key stri
 				return err
 			}
 			s := made.Settings
-			account, s.BrokerHost, s.BrokerPort = topic.ID(s.Account), host, port
+			account, s.BrokerHost, s.BrokerPort, s.Page = topic.ID(s.Account), b.Host, b.Port, b.Page
+			if c.TLS {
+				s.TLSKey = b.TLSKey
+			}
 			s.SSID, s.Transport = c.Network, wire.WiFi
 			if c.Cable {
 				s.Transport = wire.Cable
@@ -454,6 +466,9 @@ func (c *kitProvision) provision(ctx context.Context, e env, r *report, key stri
 				return err
 			}
 			r.progress(core.KitProgress{Step: "settings"})
+			for len(status) > 0 {
+				<-status // of what it had before
+			}
 			if _, _, err := k.Write(ctx, s.Change()); err != nil {
 				return err
 			}
@@ -476,7 +491,7 @@ func (c *kitProvision) provision(ctx context.Context, e env, r *report, key stri
 func joined(ctx context.Context, k *wire.Kit, status <-chan wire.Status) error {
 	ctx, cancel := context.WithTimeout(ctx, joinWithin)
 	defer cancel()
-	last := wire.Status{}
+	last, tries := wire.Status{}, false // with what it was given now
 	again := time.NewTicker(2 * time.Second) // an event may get lost
 	defer again.Stop()
 	for {
@@ -495,35 +510,63 @@ func joined(ctx context.Context, k *wire.Kit, status <-chan wire.Status) error {
 			}
 			return ctx.Err()
 		}
-		if last.State == wire.StateJoined {
+		switch last.State {
+		case wire.StateJoined:
 			return nil
+		case wire.StateNetwork, wire.StateBroker:
+			tries = true
+		case wire.StateWaits:
+			if why := last.Problem(); tries && hopeless(last.Reason) {
+				return &core.Problem{Sentence: why, Kind: core.ErrDenied}
+			}
 		}
 	}
 }
 
-// broker returns where the kit finds the broker.
-func (c *kitProvision) broker(ctx context.Context, e env) (host string, port uint16, err error) {
-	at := c.Broker
-	if at == "" {
-		db, err := storage.Open(ctx, e.data)
-		if err != nil {
-			return "", 0, err
+// hopeless reports whether a kit that did not join for that reason needs somebody. One
+// that is refused does not: its new secret may not have come to the broker yet.
+func hopeless(r wire.Reason) bool { return r == wire.ReasonWrongKey || r == wire.ReasonTLS }
+
+// broker returns where the kit finds the broker, and its web door; and the key that
+// the broker must have, where the kit is to speak TLS.
+func (c *kitProvision) broker(ctx context.Context, e env) (b kits.Broker, err error) {
+	db, err := storage.Open(ctx, e.data)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	s, err := db.Settings(ctx)
+	if err != nil {
+		return b, err
+	}
+	at := core.Info{MQTT: s.MQTT, Page: s.HTTP}
+	var known *trust.Authority
+	if c.TLS {
+		if at.MQTTS = s.MQTTS; s.MQTTS == "-" {
+			return b, core.Fail(core.ErrConflict, "This program has no TLS. Switch it on in the settings, or set the kit up without TLS.")
 		}
-		s, err := db.Settings(ctx)
-		if err := errors.Join(err, db.Close()); err != nil {
-			return "", 0, err
-		}
-		at = addresses(core.Info{MQTT: s.MQTT}).MQTT[0]
-		if c.Cable {
-			at = reachable(s.MQTT)
+		if known, err = trust.Open(ctx, trust.Config{Store: db, Log: slog.New(slog.DiscardHandler)}); err != nil {
+			return b, err
 		}
 	}
-	host, text, err := net.SplitHostPort(at)
+	b = brokerAt(at, known)
+	if c.TLS {
+		b.Port = b.TLSPort
+	}
+	if c.Cable {
+		b.Host, b.Port = splitAddress(reachable(s.MQTT))
+		b.Page = "" // no update over the air
+	}
+	if c.Broker == "" {
+		return b, nil
+	}
+	host, text, err := net.SplitHostPort(c.Broker)
 	n, numErr := strconv.ParseUint(text, 10, 16)
 	if err != nil || numErr != nil || host == "" || n == 0 {
-		return "", 0, core.Fail(errUsage, "{address} is not where a broker is. Write it as host:port.", "address", at)
+		return b, core.Fail(errUsage, "{address} is not where a broker is. Write it as host:port.", "address", c.Broker)
 	}
-	return host, uint16(n), nil
+	b.Host, b.Port = host, uint16(n)
+	return b, nil
 }
 
 // withKitMaker runs fn with what makes kits in the data folder, beside a program

@@ -23,6 +23,7 @@ import (
 	"homeroom/core/kits/wire"
 	"homeroom/core/plan"
 	"homeroom/core/topic"
+	"homeroom/core/trust"
 	"homeroom/firmware"
 	"homeroom/firmware/images"
 )
@@ -315,18 +316,25 @@ func (p *program) dialBroker(ctx context.Context) (net.Conn, error) {
 }
 
 // brokerForKits is where kits find the program from the network.
-func (p *program) brokerForKits() (b kits.Broker) {
-	a := addresses(p.info)
+func (p *program) brokerForKits() kits.Broker {
+	b := brokerAt(p.info, p.trust)
+	b.Home = p.named()
+	return b
+}
+
+// brokerAt is where kits find a program that listens there. known may be nil: then
+// there is no TLS.
+func brokerAt(at core.Info, known *trust.Authority) (b kits.Broker) {
+	a := addresses(at)
 	b.Host, b.Port = splitAddress(a.MQTT[0])
-	for _, at := range a.MQTT {
-		host, _ := splitAddress(at)
+	for _, hostport := range a.MQTT {
+		host, _ := splitAddress(hostport)
 		b.Hosts = append(b.Hosts, host)
 	}
-	b.Home = p.named()
-	_, page := splitAddress(p.info.Page)
+	_, page := splitAddress(at.Page)
 	b.Page = net.JoinHostPort(b.Host, strconv.Itoa(int(page)))
-	if p.trust != nil && len(a.MQTTS) > 0 {
-		if key, _ := pem.Decode(p.trust.PublicKey()); key != nil {
+	if known != nil && len(a.MQTTS) > 0 {
+		if key, _ := pem.Decode(known.PublicKey()); key != nil {
 			_, b.TLSPort = splitAddress(a.MQTTS[0])
 			b.TLSKey = key.Bytes
 		}

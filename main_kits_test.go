@@ -513,6 +513,30 @@ func TestSecretsStay(t *testing.T) {
 	}
 }
 
+// told takes the board of a kit from a port, changes what it was told, and plugs it in
+// again.
+func (p *program) told(t *testing.T, d *desk, port string, kit topic.Name, change func(*wire.Settings)) *chip.Chip {
+	t.Helper()
+	board := d.board[port]
+	d.unplug(port)
+	p.says(t, kit+"/$state", "lost")
+	flash := board.Flash().Bytes()
+	for _, at := range []int{wire.SlotA, wire.SlotB} {
+		if seq, s, ok := wire.DecodeSlot(flash[at : at+wire.SlotSize]); ok {
+			change(&s)
+			slot, err := wire.EncodeSlot(seq, s)
+			must(t, err)
+			copy(flash[at:], slot)
+		}
+	}
+	board.Flash().Load(flash)
+	board.Replug()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.board[port] = board
+	return board
+}
+
 // TestNewAddress: a kit that was told another address of this PC is told the right one
 // as soon as it is plugged in, and joins; before that a person reads what to do.
 func TestNewAddress(t *testing.T) {
@@ -527,23 +551,7 @@ func TestNewAddress(t *testing.T) {
 	if k := p.real(kit); k.Problem.Format != "" {
 		t.Errorf("told right, it says: %s", k.Problem)
 	}
-	board := d.board["COM4"]
-	d.unplug("COM4")
-	p.says(t, kit+"/$state", "lost")
-	flash := board.Flash().Bytes()
-	for _, at := range []int{wire.SlotA, wire.SlotB} { // as if the PC had had another address
-		if seq, s, ok := wire.DecodeSlot(flash[at : at+wire.SlotSize]); ok {
-			s.BrokerHost = "127.0.0.9"
-			slot, err := wire.EncodeSlot(seq, s)
-			must(t, err)
-			copy(flash[at:], slot)
-		}
-	}
-	board.Flash().Load(flash)
-	board.Replug()
-	d.mu.Lock()
-	d.board["COM4"] = board
-	d.mu.Unlock()
+	p.told(t, d, "COM4", kit, func(s *wire.Settings) { s.BrokerHost = "127.0.0.9" }) // as if the PC had had another address
 	eventually(t, "it is back", func() bool { return p.real(kit).State == "ready" })
 	if k := p.real(kit); k.Problem.Format != "" {
 		t.Errorf("back, it says: %s", k.Problem)

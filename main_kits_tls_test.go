@@ -148,23 +148,8 @@ func TestAnotherKey(t *testing.T) {
 	if k := p.real(kit); k.Problem.Format != "" {
 		t.Errorf("told right, it says: %s", k.Problem)
 	}
-	board, right := d.board["COM3"], p.brokerForKits().TLSKey
-	d.unplug("COM3")
-	p.says(t, kit+"/$state", "lost")
-	flash := board.Flash().Bytes()
-	for _, at := range []int{wire.SlotA, wire.SlotB} { // as if another program had set it up
-		if seq, s, ok := wire.DecodeSlot(flash[at : at+wire.SlotSize]); ok {
-			s.TLSKey = anotherKey(t)
-			slot, err := wire.EncodeSlot(seq, s)
-			must(t, err)
-			copy(flash[at:], slot)
-		}
-	}
-	board.Flash().Load(flash)
-	board.Replug()
-	d.mu.Lock()
-	d.board["COM3"] = board
-	d.mu.Unlock()
+	right := p.brokerForKits().TLSKey
+	board := p.told(t, d, "COM3", kit, func(s *wire.Settings) { s.TLSKey = anotherKey(t) }) // as if another program had set it up
 	eventually(t, "it is back", func() bool { return p.real(kit).State == "ready" })
 	if k := p.real(kit); k.Problem.Format != "" {
 		t.Errorf("back, it says: %s", k.Problem)
@@ -228,4 +213,42 @@ func TestWrongKeyInSetup(t *testing.T) {
 		}
 		return s.Step == core.StepTest
 	})
+}
+
+// TestKitProvision: the command line makes a kit of a board beside the program that
+// runs, and makes it anew with TLS.
+func TestKitProvision(t *testing.T) {
+	t.Parallel()
+	needBearSSL(t)
+	p, d := workshop(t)
+	host := d.plug("COM3", 0x21)
+	must(t, host.Network("Lab", "correct horse", 6, 3, -50))
+	d.mu.Lock()
+	board := d.board["COM3"]
+	delete(d.board, "COM3") // only the command line has it
+	d.mu.Unlock()
+	board.Flash().Load(append(standIn("wifi", "1.0.0"), bytes.Repeat([]byte{0xFF}, 4<<20-len(standIn("wifi", "1.0.0")))...))
+	port, err := board.PTY(t.Context())
+	if err != nil {
+		t.Skip("there are no PTYs here:", err)
+	}
+	board.PressReset(false)
+	for _, c := range []struct {
+		what, key string
+		args      []string
+		code      int
+		says      string
+	}{
+		{"a wrong key", "wrong horse", []string{"--broker", p.info.MQTT}, 1, "key"},
+		{"without TLS", "correct horse", []string{"--broker", p.info.MQTT}, 0, ""},
+		{"with TLS", "correct horse", []string{"--broker", p.info.MQTTS, "--tls"}, 0, ""},
+	} {
+		var out, errs bytes.Buffer
+		args := append([]string{"--data", d.data, "kit", "provision", "--port", port, "--kit", "blue/lab/written", "--role", "button", "--network", "Lab"}, c.args...)
+		code := run(t.Context(), args, env{in: strings.NewReader(c.key + "\n"), out: &out, err: &errs})
+		if code != c.code || !strings.Contains(errs.String(), c.says) {
+			t.Fatalf("%s: exit code %d\n%s%s", c.what, code, &out, &errs)
+		}
+	}
+	p.says(t, "blue/lab/written/$state", "ready")
 }

@@ -11,22 +11,27 @@ import (
 	"homeroom/core/trust"
 )
 
-// openName makes what answers to the name of this installation in the network. Nothing
-// is sent before it runs. Without the keys that the name comes from, the lesson goes on
-// without it.
+// openName makes what answers to the name of this installation in the network, unless
+// the command line says not to. Nothing is sent before it runs. Without the keys that
+// the name comes from, the lesson goes on without it.
 func (p *program) openName(ctx context.Context, e env, l listeners, log *slog.Logger) {
+	if l.NoMDNS {
+		return
+	}
 	known := p.trust
 	if known == nil { // the name stays the same without TLS
 		var err error
 		if known, err = trust.Open(ctx, trust.Config{Store: p.db, Log: log}); err != nil {
-			log.Warn("no name in the network", "err", err)
+			if p.settings.Settings().Named { // else nobody misses it
+				log.Warn("no name in the network", "err", err)
+			}
 			return
 		}
 	}
 	host, _ := os.Hostname() // "" is a machine without a name
 	p.name = mdns.New(mdns.Config{Name: known.Name(), Host: host, Network: e.network, Feed: &p.feed, Log: log,
 		Services: func() []mdns.Service {
-			if l.NoMDNS || !p.settings.Settings().Named {
+			if !p.settings.Settings().Named {
 				return nil
 			}
 			return p.offered()

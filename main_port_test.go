@@ -69,6 +69,13 @@ func TestTakenPort(t *testing.T) {
 		if u := try(flags); u != nil {
 			t.Errorf("a flag is asked about: %v", u)
 		}
+		if page {
+			keep(t, data, func(s *core.Settings) { s.HTTP = "127.0.0.1:0" })
+			if u := try(listeners{MQTTS: busy.Addr().String()}); u != nil {
+				t.Errorf("the flag of the port for TLS makes it ask for another one of %s", u.addr)
+			}
+			keep(t, data, func(s *core.Settings) { s.HTTP = busy.Addr().String() })
+		}
 		u := try(listeners{})
 		if u == nil || u.page != page || u.addr != busy.Addr().String() {
 			t.Fatalf("page %v: %+v", page, u)

@@ -106,7 +106,7 @@ func open(ctx context.Context, e env, l listeners) (_ *program, err error) {
 	p.history.SetKeep(s.KeepDays, s.KeepBytes)
 	cfg := broker.Config{Addr: cmp.Or(l.MQTT, s.MQTT), Limits: s.Limits, Gate: gate{p.accounts, p}, Store: p.db, Sink: p.record, Feed: &p.feed, Log: log, Version: version}
 	if err = p.openBroker(ctx, cfg, l); err != nil {
-		return nil, unboundOr(err, l.MQTT, s, false)
+		return nil, err
 	}
 	if err = p.openDesign(ctx, log); err != nil {
 		return nil, err

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,25 +15,6 @@ import (
 // more, to be killed.
 const setupIn = "HOMEROOM_TEST_SETUP"
 
-// at is a program on a folder, with a serial port.
-func at(t *testing.T, data, port string) (p *program, stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	p, err := open(ctx, env{out: io.Discard, err: os.Stderr, data: data}, listeners{MQTT: "127.0.0.1:0", MQTTS: "-", HTTP: "127.0.0.1:0", Serial: []string{port}})
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- p.run(ctx) }()
-	return p, func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // TestSetupKilled: a program that is killed when a board has its settings, and before
 // they count, says at its next start which board has to be set up again, knows the
 // board when it is there, and goes on to the end.
@@ -43,7 +22,7 @@ func TestSetupKilled(t *testing.T) {
 	t.Parallel()
 	const kit = "blue/lab/wired"
 	if data, port, child := strings.Cut(os.Getenv(setupIn), "|"); child {
-		p, _ := at(t, data, port)
+		p, _ := here(t, data, port)
 		eventually(t, "the port is seen", func() bool { return len(p.kits.Ports().All) > 0 })
 		id, err := p.kits.Begin(t.Context(), port)
 		must(t, err)
@@ -67,7 +46,7 @@ func TestSetupKilled(t *testing.T) {
 	b := hold(t, chip.Options{MAC: [6]byte{0x5c, 0xcf, 0x7f, 0xaa, 0x00, 0x4b}, Start: chip.NewHost(program, "--mac", mac).Start},
 		chip.Fault{Kind: chip.Slow, Command: 0xD2, Delay: time.Minute}) // READ_FLASH: everything is written by then
 	data := t.TempDir()
-	p, stop := at(t, data, b.port)
+	p, stop := here(t, data, b.port)
 	enrol(t, p.accounts)
 	stop()
 
@@ -90,7 +69,7 @@ func TestSetupKilled(t *testing.T) {
 	<-over
 	b.Mend()
 
-	p, stop = at(t, data, b.port)
+	p, stop = here(t, data, b.port)
 	defer stop()
 	all := p.kits.Setups()
 	if len(all) != 1 || all[0].Chip.MAC != mac || all[0].Order.Kit != kit || all[0].Step != core.StepFlash || !strings.Contains(all[0].Problem.String(), "ended before") {

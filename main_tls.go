@@ -31,7 +31,7 @@ func (p *program) openBroker(ctx context.Context, cfg broker.Config, l listeners
 	}
 	tlsErr := err
 	if p.broker, err = broker.Open(ctx, cfg); err != nil || tlsErr == nil {
-		return err
+		return unboundOr(err, l.MQTT, p.settings.Settings(), false)
 	}
 	said := core.Say("Homeroom serves without TLS: {reason}", "reason", lang.Error(tlsErr))
 	if errors.Is(tlsErr, core.ErrConflict) {

@@ -127,7 +127,7 @@ func TestWithoutTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := core.DefaultSettings()
-		s.MQTT, s.MQTTS, s.HTTP = "127.0.0.1:0", mqtts, "127.0.0.1:0"
+		s.MQTT, s.MQTTS, s.HTTP, s.Named = "127.0.0.1:0", mqtts, "127.0.0.1:0", !damage // the name comes from the same keys
 		if err := db.SaveSettings(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}

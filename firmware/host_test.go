@@ -42,11 +42,41 @@ func TestHost(t *testing.T) {
 		"broker": hostBroker, "broker away": hostAway, "denied": hostDenied, "orders": hostOrders, "update": hostUpdates,
 		"cable": hostCable, "no program": hostNoProgram, "fallback": hostFallsBack, "image": hostImage, "options": hostOptions,
 		"home": hostHome, "strangers": hostStrangers, "home on the cable": hostHomeOnCable,
+		"repeats": hostRepeats,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, program)
 		})
+	}
+}
+
+// hostRepeats: a change that the program sends again, because the answer was late, is
+// made once, also where it adds a port.
+func hostRepeats(t *testing.T, program string) {
+	h := start(t, program, blank(t))
+	h.must(writeSettings, part(1, "button", kitName+"/button", "true", "false")...)
+	added := part(1|16, "button-2", kitName+"/button-2", "true", "false")
+	once := frame(writeSettings, 200, added)
+	h.write(slices.Concat(once, once, once))
+	var answers []message
+	h.await("three answers", func() bool {
+		for _, f := range h.frames {
+			if f.kind == writeSettings+0x80 && f.seq == 200 {
+				answers = append(answers, f)
+			}
+		}
+		h.frames = nil
+		return len(answers) == 3
+	})
+	for _, f := range answers {
+		if f.data[0] != 0 || !bytes.Equal(f.data, answers[0].data) {
+			t.Errorf("the answers are %x", answers)
+		}
+	}
+	// Who asks for it anew gets it.
+	if body := h.must(writeSettings, added...); bytes.Equal(body, answers[0].data[1:]) {
+		t.Errorf("another request changes nothing: %x", body)
 	}
 }
 

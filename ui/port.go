@@ -36,6 +36,7 @@ type portQuestion struct {
 	quit    func()
 	again   bool
 	content fyne.CanvasObject
+	rows    *fyne.Container // in it, what is asked
 	port    *widget.Entry
 	problem *widget.Note
 	use     *fw.Button
@@ -53,9 +54,10 @@ func newPortQuestion(t Taken, quit func()) *portQuestion {
 	head.TextStyle.Bold = true
 	why := widget.Text(t.Text)
 	why.Selectable = true
+	q.rows = container.NewVBox(head, why, widget.Field(t.Label, q.port, t.Hint), q.problem)
 	q.content = container.NewPadded(container.NewBorder(nil,
 		container.NewHBox(fw.NewButton(lang.L("Close"), quit), layout.NewSpacer(), retry, q.use), nil, nil,
-		container.NewVScroll(container.NewVBox(head, why, widget.Field(t.Label, q.port, t.Hint), q.problem))))
+		container.NewVScroll(q.rows)))
 	return q
 }
 
@@ -65,6 +67,8 @@ func (q *portQuestion) choose() {
 	if err := q.taken.Use(q.port.Text); err != nil {
 		q.problem.Text.SetText(lang.Error(err))
 		q.problem.Show()
+		q.rows.Refresh() // makes room for it
+		q.rows.Refresh() // wrapped text knows its height only now
 		return
 	}
 	q.end()

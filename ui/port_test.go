@@ -17,6 +17,7 @@ import (
 // to give up. A port that cannot be had is no way.
 func TestPortQuestion(t *testing.T) {
 	test.NewTempApp(t)
+	test.ApplyTheme(t, newLook("light"))
 	t.Cleanup(func() { lang.Use(lang.English, "") })
 	for _, l := range lang.All() {
 		lang.Use(l, "")
@@ -51,6 +52,9 @@ func TestPortQuestion(t *testing.T) {
 		press(lang.L("Start with this port"))
 		if !q.problem.Visible() || q.again || ended != 0 {
 			t.Errorf("%s: port 80: again %v, ended %d, said %q", l, q.again, ended, q.problem.Text.Text)
+		}
+		if at, size := q.problem.Position(), q.problem.Size(); at.Y <= q.port.Position().Y || size.Height < q.problem.MinSize().Height {
+			t.Errorf("%s: what is wrong with port 80 stands at %v, %v large", l, at, size)
 		}
 		q.port.SetText("1885")
 		q.port.OnSubmitted(q.port.Text)

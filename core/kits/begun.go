@@ -37,6 +37,8 @@ func (r *run) begin(ctx context.Context, settings wire.Settings) error {
 	if !utf8.ValidString(b.Order.Network) { // nothing but text is kept; a person is asked then
 		b.Order.Network = ""
 	}
+	r.s.keeping.Lock()
+	defer r.s.keeping.Unlock()
 	if err := r.s.cfg.Store.SaveBegun(ctx, b); err != nil {
 		return err
 	}
@@ -121,7 +123,8 @@ func (s *Service) unfinished(k *kit) core.Sentence {
 	return core.Sentence{}
 }
 
-// forgotten drops what is kept of setups of an account that did not end. The caller holds mu.
+// forgotten drops what is kept of setups of an account that did not end: their boards
+// need not become that kit any more. The caller holds mu.
 func (s *Service) forgotten(account topic.ID) {
 	for mac, b := range s.begun {
 		if b.Account == account {
@@ -130,7 +133,7 @@ func (s *Service) forgotten(account topic.ID) {
 	}
 }
 
-// saveEnded takes setups out of the store whose boards count.
+// saveEnded takes setups out of the store whose boards count. The caller holds keeping.
 func (s *Service) saveEnded(ctx context.Context) {
 	s.mu.Lock()
 	all := s.ended

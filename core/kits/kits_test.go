@@ -55,6 +55,11 @@ func TestUnplugged(t *testing.T) {
 			l := newLab(t, bundle{"wifi": image("wifi", "1.0.0")})
 			b, h := l.board(4, chip.Options{})
 			l.ok(h.NoNetworks())
+			answer := func() {}
+			if step == core.StepJoin { // it is on its way until somebody looks
+				l.ok(h.Network(network, password, 1, 3, -50))
+				answer = l.silence()
+			}
 			id := l.begin("COM3", b)
 			l.rest(id)
 			l.ok(l.s.Order(t.Context(), id, core.SetupOrder{Kit: "blue/lab/kit-4", Role: core.ButtonKit, Image: "wifi", Network: network, Key: password}))
@@ -87,6 +92,7 @@ func TestUnplugged(t *testing.T) {
 			}
 			b.Mend()
 			b.Replug()
+			answer()
 			l.ok(h.Network(network, password, 1, 3, -50))
 			l.pc.plug("COM4", b)
 			l.until("the board to be back", func() bool { return len(l.s.Ports().All) == 1 })
@@ -517,7 +523,9 @@ func TestPorts(t *testing.T) {
 	b := chip.New(chip.Options{})
 	defer b.Close()
 	l.pc.plug("modem0", b)
+	l.pc.mu.Lock()
 	l.pc.held["COM3"] = true
+	l.pc.mu.Unlock()
 	l.pc.plug("COM3", b)
 	l.until("both ports", func() bool { return len(l.s.Ports().All) == 2 })
 	time.Sleep(700 * time.Millisecond)

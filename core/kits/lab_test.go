@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -464,6 +465,40 @@ type logger struct{ t testing.TB }
 func (l logger) Write(p []byte) (int, error) {
 	l.t.Logf("%s", p)
 	return len(p), nil
+}
+
+// silence has kits find somebody who takes their connections and says nothing, until
+// answer is called: from then on that is the broker.
+func (l *lab) silence() (answer func()) {
+	l.t.Helper()
+	at, err := net.Listen("tcp", "127.0.0.1:0")
+	l.ok(err)
+	ctx, end := context.WithCancel(context.Background())
+	l.t.Cleanup(func() { end(); _ = at.Close() })
+	l.mu.Lock()
+	l.found.Port = uint16(at.Addr().(*net.TCPAddr).Port)
+	l.mu.Unlock()
+	var answers atomic.Bool
+	go func() {
+		for {
+			c, err := at.Accept()
+			if err != nil {
+				return
+			}
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+			if !answers.Load() {
+				continue
+			}
+			to, err := net.Dial("tcp", l.b.Addr())
+			if err != nil {
+				_ = c.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(to, c); _ = to.Close() }()
+			go func() { _, _ = io.Copy(c, to); _ = c.Close() }()
+		}
+	}()
+	return func() { answers.Store(true) }
 }
 
 // board is an emulated board with the kit's program, and the network of the class.

@@ -55,8 +55,17 @@ func (s *Service) keepMade(m Made) {
 	}
 }
 
-// keepLeft stores that a person closed a setup that did not end.
+// keepLeft stores that a person closed a setup that did not end, unless its board
+// counts by now.
 func (s *Service) keepLeft(b Begun) {
+	s.keeping.Lock()
+	defer s.keeping.Unlock()
+	s.mu.Lock()
+	last, still := s.begun[b.Chip.MAC]
+	s.mu.Unlock()
+	if !still || !last.At.Equal(b.At) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), maxWorking)
 	defer cancel()
 	if err := s.cfg.Store.SaveBegun(ctx, b); err != nil {

@@ -424,6 +424,8 @@ func (s *Service) trouble(place topic.Name, problem core.Sentence) {
 
 // save writes what kits told since the last time.
 func (s *Service) save(ctx context.Context) {
+	s.keeping.Lock()
+	defer s.keeping.Unlock()
 	s.saveEnded(ctx)
 	s.mu.Lock()
 	var all []Known

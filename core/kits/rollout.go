@@ -179,7 +179,7 @@ func (s *Service) update(ctx context.Context, p core.Place, image core.KitImage)
 			if s.runs(p.Account, image.Version, began) {
 				s.mu.Lock()
 				if k := s.kits[p.Account]; k != nil {
-					k.Home, k.moving.name = "", "" // a version that did not know a home has not kept it
+					k.Home, k.moving.name, k.changed = "", "", true // a version that did not know a home has not kept it
 				}
 				s.mu.Unlock()
 				return nil

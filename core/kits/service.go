@@ -112,6 +112,7 @@ type Service struct {
 	ready chan struct{} // holds a token while nobody calls Config.Prepare
 
 	writing sync.Mutex // held while what was made is written; taken before mu
+	keeping sync.Mutex // the same of kits, and of setups that did not end: else what is older could be written last
 
 	cli     atomic.Bool  // there is an arduino-cli on this PC
 	watched atomic.Int32 // topics in heard: Observe looks no further where there is none

@@ -577,6 +577,7 @@ func (r *run) commit(ctx context.Context, commit func(context.Context) error, se
 		j.Tests, j.judged = nil, map[topic.ID]bool{}
 		r.s.became(j, at)
 		r.s.counts(j.Chip.MAC)
+		r.s.forgotten(topic.ID(settings.Account)) // another board was to be this kit
 	})
 	r.s.save(ctx) // at once: else a program that is killed takes it for unfinished
 	return nil

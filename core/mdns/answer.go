@@ -133,7 +133,7 @@ type query struct {
 	id        uint16
 	questions []dnsmessage.Question // for us
 	alone     bool                  // all are to be answered to who asks only
-	known     []dnsmessage.Resource // that who asks has
+	known     map[string]uint32     // for how many seconds who asks has a record, by key
 }
 
 // ask reads what somebody asks of all, or false where that is nothing that we can
@@ -144,7 +144,7 @@ func ask(packet []byte, all []record) (q query, ok bool) {
 	if err != nil || hdr.Response || hdr.OpCode != 0 || hdr.RCode != 0 {
 		return q, false
 	}
-	q.id, q.alone = hdr.ID, true
+	q.id, q.alone, q.known = hdr.ID, true, map[string]uint32{}
 	for n := 0; ; n++ {
 		question, err := p.Question()
 		if err == dnsmessage.ErrSectionDone {
@@ -178,7 +178,8 @@ func ask(packet []byte, all []record) (q query, ok bool) {
 		if err != nil {
 			break
 		}
-		q.known = append(q.known, known)
+		key := record{Resource: known}.key()
+		q.known[key] = max(q.known[key], known.Header.TTL)
 	}
 	return q, len(q.questions) > 0
 }
@@ -186,9 +187,8 @@ func ask(packet []byte, all []record) (q query, ok bool) {
 // knows reports whether who asks has the record for half of its time at least
 // (RFC 6762, section 7.1).
 func (q query) knows(r record) bool {
-	return slices.ContainsFunc(q.known, func(k dnsmessage.Resource) bool {
-		return k.Header.Type == r.Header.Type && k.Header.TTL >= r.Header.TTL/2 && r.is(k.Header.Name.String()) && k.Body.GoString() == r.Body.GoString()
-	})
+	left, known := q.known[r.key()]
+	return known && left >= r.Header.TTL/2
 }
 
 // answers returns which of all answer q. A name of ours that is asked for a type that

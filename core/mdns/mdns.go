@@ -441,12 +441,18 @@ func (r *Responder) asked(p Packet) (*link, netip.Addr) {
 			continue
 		}
 		for _, n := range l.Nets {
-			if n.Contains(p.From.Addr()) && slices.Contains(l.host.addrs, n.Addr()) {
+			if n.Contains(p.From.Addr()) && !everybody(n, p.From.Addr()) && slices.Contains(l.host.addrs, n.Addr()) {
 				return l, n.Addr()
 			}
 		}
 	}
 	return nil, netip.Addr{}
+}
+
+// everybody reports whether a, of the network n, is the address of all in it. Nobody
+// asks from there, and an answer would go to all.
+func everybody(n netip.Prefix, a netip.Addr) bool {
+	return n.Bits() < 31 && !n.Contains(a.Next()) // a /31 has two PCs (RFC 3021)
 }
 
 // answer makes the answer to a packet, if it is a question for us: for who sent it

@@ -409,10 +409,43 @@ func TestStrangers(t *testing.T) {
 	conn := l.conn
 	l.mu.Unlock()
 	r := &Responder{links: []*link{{Interface: Interface{Index: 7, Nets: prefixes("192.168.1.20/24", "10.0.0.5/8")}, host: host{addrs: []netip.Addr{netip.MustParseAddr("192.168.1.20")}}}}, conn: conn}
-	for from, want := range map[string]string{"192.168.1.9:5353": "192.168.1.20", "192.168.2.9:5353": "invalid IP", "10.0.0.9:5353": "invalid IP", "8.8.8.8:53": "invalid IP", "192.168.1.9:0": "invalid IP"} {
+	for from, want := range map[string]string{"192.168.1.9:5353": "192.168.1.20", "192.168.2.9:5353": "invalid IP", "10.0.0.9:5353": "invalid IP", "8.8.8.8:53": "invalid IP", "192.168.1.9:0": "invalid IP", "192.168.1.255:5353": "invalid IP", "192.168.1.254:5353": "192.168.1.20"} {
 		if _, here := r.asked(Packet{Index: 7, From: netip.MustParseAddrPort(from)}); here.String() != want {
 			t.Errorf("%s is asked at %s; want %s", from, here, want)
 		}
+	}
+}
+
+// TestCostly: a packet that asks and knows the same again and again costs little more
+// than another one.
+func TestCostly(t *testing.T) {
+	h := host{name: ourName, instance: "Homeroom (lab-3)", services: all(), addrs: []netip.Addr{netip.MustParseAddr("192.168.1.20")}}
+	rs, err := h.records(netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := dnsmessage.Message{Questions: []dnsmessage.Question{question(enumeration, dnsmessage.TypePTR)}}
+	cost := func() float64 {
+		b, r, l := packed(t, ask), New(Config{Name: strings.TrimSuffix(ourName, ".")}), &link{host: h, sent: map[string]time.Time{}}
+		p := Packet{Bytes: len(b), From: netip.MustParseAddrPort("192.168.1.9:40000")}
+		return testing.AllocsPerRun(10, func() { _, _, _ = r.answer(l, h.addrs[0], b, p, time.Now()) })
+	}
+	once := cost()
+	for len(ask.Questions) < maxQuestions {
+		ask.Questions = append(ask.Questions, ask.Questions[0])
+	}
+	other := rs[0].Resource
+	for _, r := range rs {
+		if r.is(enumeration) {
+			ask.Answers, other = append(ask.Answers, r.Resource), r.Resource
+		}
+	}
+	other.Body = &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName("_other._tcp.local.")}
+	for len(ask.Answers) < maxKnown {
+		ask.Answers = slices.Insert(ask.Answers, 0, other)
+	}
+	if much := cost(); much > 50*once { // it has 95 things in it
+		t.Errorf("it takes %.0f pieces of memory, an honest question %.0f", much, once)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"golang.org/x/net/ipv4"
 )
@@ -13,6 +14,8 @@ import (
 const (
 	port = 5353
 	hops = 255 // RFC 6762, section 11
+
+	sendWithin = 100 * time.Millisecond // that an interface that takes nothing makes others wait
 )
 
 // group is where all who speak mDNS listen (RFC 6762, section 3).
@@ -147,6 +150,7 @@ func (c *systemConn) Send(b []byte, i Interface, to netip.AddrPort) error {
 			return err
 		}
 	}
+	_ = c.p.SetWriteDeadline(time.Now().Add(sendWithin))
 	_, err := c.p.WriteTo(b, nil, net.UDPAddrFromAddrPort(to))
 	return err
 }

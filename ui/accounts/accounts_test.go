@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -866,7 +867,7 @@ func TestPhone(t *testing.T) {
 	if r.codeOf != "2 " || s.phone.address() != "http://192.168.1.20:8080/#code=code0000" {
 		t.Errorf("a code for %q at %q", r.codeOf, s.phone.address())
 	}
-	for _, want := range []string{"code 0000", "http://192.168.1.20:8080/", "For one phone, good for 5:00", "signs in as Ana"} {
+	for _, want := range []string{"code 0000", "http://192.168.1.20:8080/", "For one phone, good for ", "signs in as Ana"} {
 		if !strings.Contains(says(t, shell), want) {
 			t.Errorf("it lacks %q:\n%s", want, says(t, shell))
 		}
@@ -876,7 +877,7 @@ func TestPhone(t *testing.T) {
 	}
 	r.codes["code0000"] = time.Now().Add(64 * time.Second)
 	reload(t, s)
-	if !strings.Contains(says(t, shell), "good for 1:04") {
+	if !regexp.MustCompile(`good for (1:0[0-4]|0:)`).MatchString(says(t, shell)) { // the clock goes on
 		t.Errorf("later:\n%s", says(t, shell))
 	}
 	delete(r.codes, "code0000") // used

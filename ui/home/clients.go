@@ -139,7 +139,7 @@ func newLine() *line {
 	l.place.Importance = fw.LowImportance
 	l.end.Importance = fw.LowImportance
 	l.box = container.NewBorder(nil, nil, l.dot, widget.Wide(32, l.end),
-		widget.Row([]float32{19, 20, 24, 37}, l.title, l.detail, l.presence, l.place))
+		widget.Row([]float32{18, 17, 30, 35}, l.title, l.detail, l.presence, l.place))
 	return l
 }
 

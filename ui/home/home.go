@@ -265,7 +265,7 @@ func (c *connect) show(a core.Addresses) (changed bool) {
 	c.others.RemoveAll()
 	const most = 4
 	others := slices.Clone(a.MQTT[1:min(len(a.MQTT), 1+most)])
-	if a.Name != "" {
+	if a.Name != "" && !loopback(a.MQTT[0]) {
 		others = slices.Insert(others, 0, a.Name)
 	}
 	for i, addr := range others {
@@ -307,7 +307,7 @@ func (p *phone) show(a core.Addresses) (changed bool) {
 	}
 	p.shown, p.name = a.Page[0], a.Name
 	p.url.SetText(p.shown)
-	if page, err := url.Parse(p.shown); err == nil && a.Name != "" {
+	if page, err := url.Parse(p.shown); err == nil && a.Name != "" && !loopback(page.Host) {
 		page.Host = net.JoinHostPort(a.Name, page.Port())
 		p.named.SetText(page.String())
 		p.named.Show()

@@ -126,6 +126,17 @@ func TestName(t *testing.T) {
 	if got := fyne.CurrentApp().Clipboard().Content(); got != "http://homeroom-1a2b3c.local:8080/" {
 		t.Errorf("copied %q", got)
 	}
+	a.Page = []string{"http://127.0.0.1:8080/"}
+	load(t, s)
+	if s.phone.named.Visible() {
+		t.Error("a page for this PC alone has the name")
+	}
+	a.MQTT = []string{"127.0.0.1:1883", "127.0.0.2:1883"}
+	load(t, s)
+	if len(s.connect.others.Objects) != 1 {
+		t.Error("a broker for this PC alone has the name")
+	}
+	a = lan
 	a.Name = ""
 	load(t, s)
 	if len(s.connect.others.Objects) != 1 || s.phone.named.Visible() {

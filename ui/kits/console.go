@@ -24,6 +24,7 @@ type terminal struct {
 	lines []string
 	list  *fw.List
 	state *fw.Label
+	box   dialog.Dialog
 }
 
 // showConsole opens the console of the chosen kit.
@@ -60,12 +61,12 @@ func (d *detail) showConsole() {
 	})
 	bottom := container.NewBorder(nil, nil, nil, container.NewHBox(fw.NewButtonWithIcon(lang.L("Send"), theme.MailSendIcon(), send), save), entry)
 	body := container.NewBorder(t.state, bottom, nil, nil, widget.NewSurface(theme.ColorNameInputBackground, t.list))
-	box := dialog.NewCustom(lang.L("Serial console of {kit}", "kit", k.Title()), lang.L("Close"), body, s.shell.Window())
-	box.SetOnClosed(func() { d.open = nil })
+	t.box = dialog.NewCustom(lang.L("Serial console of {kit}", "kit", k.Title()), lang.L("Close"), body, s.shell.Window())
+	t.box.SetOnClosed(func() { d.open = nil })
 	d.open = t
 	room := s.shell.Window().Canvas().Size()
-	box.Resize(fyne.NewSize(min(900, room.Width-40), min(620, room.Height-40)))
-	box.Show()
+	t.box.Resize(fyne.NewSize(min(900, room.Width-40), min(620, room.Height-40)))
+	t.box.Show()
 	c, ok := d.consoles[k.Name]
 	t.set(c, ok)
 	s.shell.Window().Canvas().Focus(entry)

@@ -174,6 +174,10 @@ func (s *Screen) Open(path string) { s.choose(topic.Name(path)) }
 
 // Back lets go of the chosen kit.
 func (s *Screen) Back() bool {
+	if t := s.detail.open; t != nil {
+		t.box.Hide()
+		return true
+	}
 	if s.chosen == "" {
 		return false
 	}

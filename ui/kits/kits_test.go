@@ -280,6 +280,10 @@ func TestConsole(t *testing.T) {
 	if s.detail.open != nil {
 		t.Error("the console stays open")
 	}
+	press(t, shell, "Serial console…")
+	if !s.Back() || s.detail.open != nil || shell.Win.Canvas().Overlays().Top() != nil || s.chosen == "" {
+		t.Error("Esc does not close the console alone")
+	}
 }
 
 // TestSearch finds by any word that a person knows of a kit.

@@ -60,7 +60,7 @@ type Screen struct {
 	savePorts              *fw.Button
 	days, size             *fw.Select
 	discovery, named       *fw.Check
-	name                   *fw.Label // of this PC in the network
+	name                   *fw.Label // of this PC in the network; hidden while it is not answered to
 	usage                  *fw.Label
 	secure                 *secure
 	limits                 *limits
@@ -96,6 +96,7 @@ func New(store Store, info core.Info, restart func(), shell widget.Shell) *Scree
 		}
 	})
 	s.name = widget.Muted("")
+	s.name.Hide()
 
 	s.mqtt, s.mqtts, s.page = widget.NewEntry(), widget.NewEntry(), widget.NewEntry()
 	for _, e := range []*widget.Entry{s.mqtt, s.mqtts, s.page} {
@@ -183,9 +184,9 @@ func (s *Screen) Load(context.Context) (show func(), err error) {
 			"core", widget.Bytes(coreBytes), "history", widget.Bytes(historyBytes)); text != s.usage.Text {
 			s.usage.SetText(text)
 		}
-		if text := lang.L("Kits and people find this PC by {name}, also after its address changed.", "name", secure.Name); secure.Name != "" && text != s.name.Text {
-			s.name.SetText(text)
-		}
+		widget.SetText(s.name, lang.L("Kits and people find this PC by {name}, also after its address changed.", "name", secure.Name))
+		s.reveal(s.name, secure.Name != "" && v.Named && !alone(v))
+		widget.SetEnabled(s.named, secure.Name != "")
 		s.secure.show(secure)
 	}, nil
 }
@@ -389,15 +390,9 @@ func (s *Screen) complain(text string) {
 
 // reveal shows or hides a part of a card; cards below make room.
 func (s *Screen) reveal(o fyne.CanvasObject, visible bool) {
-	if o.Visible() == visible {
-		return
+	if widget.SetVisible(o, visible) {
+		s.cards.Refresh()
 	}
-	if visible {
-		o.Show()
-	} else {
-		o.Hide()
-	}
-	s.cards.Refresh()
 }
 
 // saveThePorts saves them if nobody else has them.

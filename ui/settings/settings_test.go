@@ -110,12 +110,26 @@ func TestNamed(t *testing.T) {
 	s, st, _ := open(t, core.Info{})
 	st.secure.Name = "homeroom-1a2b3c.local"
 	load(t, s)
-	if !s.named.Checked || !strings.Contains(s.name.Text, "homeroom-1a2b3c.local") {
+	if !s.named.Checked || !s.name.Visible() || !strings.Contains(s.name.Text, "homeroom-1a2b3c.local") {
 		t.Errorf("the switch shows %v, and below it %q", s.named.Checked, s.name.Text)
 	}
 	s.named.SetChecked(false)
 	if st.set.Named {
 		t.Error("it still answers")
+	}
+	load(t, s)
+	if s.name.Visible() {
+		t.Error("it says that others find it by a name that it does not answer to")
+	}
+	st.set.Named, st.set.MQTT = true, "127.0.0.1:1883"
+	load(t, s)
+	if s.name.Visible() {
+		t.Error("it says so of a PC that nobody reaches")
+	}
+	st.set, st.secure.Name = core.DefaultSettings(), ""
+	load(t, s)
+	if s.name.Visible() || !s.named.Disabled() {
+		t.Error("started with --no-mdns, it can be switched on")
 	}
 }
 

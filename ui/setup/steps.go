@@ -99,6 +99,10 @@ func (i *stepItem) paint() {
 	fill, front := theme.ColorNameSeparator, theme.ColorNameForeground
 	var icon fyne.Resource
 	switch i.state {
+	case stepLater:
+		if i.Chosen() { // the row has nearly the colour of the circle
+			fill = theme.ColorNameBackground
+		}
 	case stepNow:
 		fill, front = theme.ColorNamePrimary, theme.ColorNameForegroundOnPrimary
 	case stepDone:

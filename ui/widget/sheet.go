@@ -14,8 +14,8 @@ import (
 )
 
 // Sheet is a dialog that is filled in. It stays open when what it asks for fails,
-// and says why. Enter in an entry submits it, Esc closes it. Its methods are
-// called on the UI goroutine.
+// and says why. Enter in an entry submits it; Esc closes it, unless a tick or a choice
+// has the keyboard, which keeps its keys. Its methods are called on the UI goroutine.
 type Sheet struct {
 	OnClosed func() // is called once, however it was closed; may be nil
 

@@ -452,6 +452,9 @@ func (k *Kit) Read(ctx context.Context) (Settings, uint32, error) {
 	return s, binary.LittleEndian.Uint32(data), err
 }
 
+// partHead is how many bytes are before a part of the settings: sequence, and bytes of all.
+const partHead = 6
+
 // readTries is how often settings are read from their beginning that change meanwhile.
 const readTries = 3
 
@@ -464,10 +467,10 @@ func (k *Kit) readParts(ctx context.Context) (Settings, uint32, error) {
 		if err != nil {
 			return Settings{}, 0, err
 		}
-		if len(data) < 6 {
+		if len(data) < partHead {
 			return Settings{}, 0, nonsense()
 		}
-		seq, all, part := binary.LittleEndian.Uint32(data), int(binary.LittleEndian.Uint16(data[4:])), data[6:]
+		seq, all, part := binary.LittleEndian.Uint32(data), int(binary.LittleEndian.Uint16(data[4:])), data[partHead:]
 		if len(tlvs) > 0 && seq != last { // they are others now
 			tlvs = nil
 			tries++
@@ -489,7 +492,10 @@ func (k *Kit) readParts(ctx context.Context) (Settings, uint32, error) {
 // now has, and the CRC32 of its TLVs: Settings.CRC of the same. A change that is
 // too long for one frame is written in several, each whole in itself.
 func (k *Kit) Write(ctx context.Context, change []byte) (seq, crc uint32, err error) {
-	parts, err := cut(change)
+	parts, adds, err := cut(change)
+	if err == nil && adds {
+		err = k.takesAdded(ctx)
+	}
 	if err != nil {
 		return 0, 0, err
 	}
@@ -506,10 +512,24 @@ func (k *Kit) Write(ctx context.Context, change []byte) (seq, crc uint32, err er
 	return seq, crc, nil
 }
 
+// takesAdded fails where the kit's firmware does not know ports that are added: it would
+// keep the first of a change in several, and refuse the rest. It has come with reading
+// settings in parts, which older firmware takes for reading all.
+func (k *Kit) takesAdded(ctx context.Context) error {
+	data, err := k.ask(ctx, askRead, []byte{0, 0})
+	switch {
+	case err != nil && !errors.Is(err, core.ErrInvalid):
+		return err
+	case err == nil && len(data) >= partHead && len(data)-partHead == min(int(binary.LittleEndian.Uint16(data[4:])), MaxData-1-partHead):
+		return nil
+	}
+	return core.Fail(core.ErrInvalid, "The firmware of this kit is too old for topics that are so long. Shorten them in the plan, or flash the kit again.")
+}
+
 // cut makes changes of at most MaxData bytes of one, each whole in itself. Ports that
-// are not in the first change that has some are added to those.
-func cut(change []byte) ([][]byte, error) {
-	parts := [][]byte{nil}
+// are not in the first change that has some are added to those; adds tells whether some are.
+func cut(change []byte) (parts [][]byte, adds bool, err error) {
+	parts = [][]byte{nil}
 	var pins []byte // all in the same
 	last := func() *[]byte { return &parts[len(parts)-1] }
 	room := func(n int) (fresh bool) {
@@ -518,7 +538,7 @@ func cut(change []byte) ([][]byte, error) {
 		}
 		return fresh
 	}
-	began, adds := false, false // the ports
+	began := false // the ports
 	flush := func() {
 		room(len(pins))
 		*last() = append(*last(), pins...)
@@ -543,10 +563,10 @@ func cut(change []byte) ([][]byte, error) {
 		*last() = append(*last(), one...)
 		return true
 	}) {
-		return nil, unreadable()
+		return nil, false, unreadable()
 	}
 	flush()
-	return parts, nil
+	return parts, adds, nil
 }
 
 // Forget erases both slots of the kit's settings.

@@ -498,12 +498,13 @@ func TestText(t *testing.T) {
 		for _, part := range []string{
 			"name? ", "\r\n\n", "Gr\xc3", "\xb6\xc3" + string(frame{tellStatus, 0, []byte{1, 0, 0xc4, 0}}.encode()) + "\x9fe\t\xff\x1b[2J",
 			"WI", "FI IM", "PRO\x1e", strings.Repeat("long ", 1000) + "\n", string(improvPacket{improvState, []byte{3}}.encode()),
+			"50 %\r", "I", "nit\n",
 		} {
 			b.send([]byte(part))
 			time.Sleep(time.Second)
 		}
 		_ = stop()
-		want := []string{"name? ", "\n\n", "Gr", "öße\t\ufffd.[2J", "W", "I", "FI ", "IM", "PRO", ".", strings.Repeat("long ", 1000) + "\n"}
+		want := []string{"name? ", "\n\n", "Gr", "öße\t\ufffd.[2J", "W", "I", "FI ", "IM", "PRO", ".", strings.Repeat("long ", 1000) + "\n", "50 %", "I", "nit\n"}
 		if strings.Join(heard, "") != strings.Join(want, "") {
 			t.Errorf("%q", heard)
 		}
@@ -563,9 +564,30 @@ func TestLongChange(t *testing.T) {
 	talk(t, Events{}, func(t *testing.T, k *Kit, b *board, _ func() error) {
 		var kept Settings
 		seq := byte(0)
+		old := false
 		b.onFrame(func(f frame) {
-			var err error
-			if kept, err = kept.Apply(f.data); err != nil {
+			if f.kind == askRead {
+				open := kept
+				open.Key, open.Secret = "", ""
+				tlvs := open.encode(order, false)
+				head := []byte{0, seq, 0, 0, 0}
+				switch {
+				case !old:
+					head = binary.LittleEndian.AppendUint16(head, uint16(len(tlvs)))
+					b.answers(f, append(head, tlvs[:min(len(tlvs), MaxData-7)]...)...)
+				case len(tlvs) > MaxData-5:
+					b.answers(f, statusInvalid)
+				default:
+					b.answers(f, append(head, tlvs...)...)
+				}
+				return
+			}
+			changed, err := kept.Apply(f.data)
+			if old && bytes.Contains(f.data, []byte{addedPort, 0, 0, 0, 0}) {
+				b.answers(f, statusInvalid)
+				return
+			}
+			if kept = changed; err != nil {
 				t.Error(err)
 			}
 			seq++
@@ -580,6 +602,15 @@ func TestLongChange(t *testing.T) {
 		n, crc, err = k.Write(t.Context(), s.Change())
 		if err != nil || n != 4 || crc != s.CRC() || !reflect.DeepEqual(kept, s) {
 			t.Errorf("%v %d %x: %#v", err, n, crc, kept)
+		}
+		// Firmware that knows no added ports, with settings that fit a frame and not,
+		// keeps what it has.
+		old = true
+		for _, has := range []Settings{{}, example(), s} {
+			kept = has
+			if _, _, err := k.Write(t.Context(), s.Change()); !errors.Is(err, core.ErrInvalid) || !reflect.DeepEqual(kept, has) {
+				t.Errorf("old firmware: %v; it has %#v", err, kept)
+			}
 		}
 	})
 }

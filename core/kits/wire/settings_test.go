@@ -393,7 +393,7 @@ func FuzzApply(f *testing.F) {
 		if got, err := example().Apply(Difference(example(), s)); err != nil || !reflect.DeepEqual(got, s) {
 			t.Errorf("%v: %#v", err, got)
 		}
-		parts, err := cut(change)
+		parts, _, err := cut(change)
 		if err != nil {
 			return
 		}

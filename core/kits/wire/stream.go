@@ -170,7 +170,10 @@ func (s *stream) takeImprov(in []byte) (n int, ok bool) {
 // take takes a byte of the console.
 func (s *stream) take(c byte) {
 	if s.cr && c != '\n' {
-		s.add('.')
+		if s.early == 0 { // else typed has had what comes after it
+			s.keep('.')
+		}
+		s.hold('.')
 	}
 	s.cr = c == '\r'
 	switch {
@@ -200,6 +203,11 @@ func (s *stream) keep(c byte) {
 
 func (s *stream) add(c byte) {
 	s.keep(c)
+	s.hold(c)
+}
+
+// hold keeps a byte for line.
+func (s *stream) hold(c byte) {
 	if len(s.text) < s.most {
 		s.text = append(s.text, c)
 	}

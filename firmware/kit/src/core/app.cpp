@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "crc32.h"
 #include "text.h"
 
 #if __has_include(<new>)
@@ -206,7 +207,7 @@ void App::request(uint8_t type, uint8_t seq, const uint8_t *data, size_t length)
       if (n <= kBody - 4) return answer(type, seq, FrameStatus::done, 4 + n);
       break;
     case kWriteSettings:
-      status = change(data, length);
+      status = changeOnce(seq, data, length);
       if (status != FrameStatus::done) break;
       put32(body(), store_.sequence());
       put32(body() + 4, settingsCrc(newest(), Extent::all));
@@ -449,6 +450,18 @@ FrameStatus App::change(const uint8_t *tlvs, size_t length) {
   trial_at_ = now_;
   after(Then::reload);
   return FrameStatus::done;
+}
+
+// changeOnce is change of a frame. Who gets no answer in time sends it again, and a port
+// that is added must not come twice.
+FrameStatus App::changeOnce(uint8_t seq, const uint8_t *tlvs, size_t length) {
+  uint32_t crc = crc32(0, tlvs, length);
+  if (changed_to_ != 0 && changed_to_ == store_.sequence() && changed_by_ == seq && changed_crc_ == crc) return FrameStatus::done;
+  FrameStatus status = change(tlvs, length);
+  changed_to_ = status == FrameStatus::done ? store_.sequence() : 0;
+  changed_by_ = seq;
+  changed_crc_ = crc;
+  return status;
 }
 
 FrameStatus App::changeWifi(const char *ssid, const char *key) {

@@ -110,6 +110,7 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   // Settings and parts.
   const Settings &newest() const { return then_ == Then::reload ? next_ : settings_; }
   FrameStatus change(const uint8_t *tlvs, size_t length);
+  FrameStatus changeOnce(uint8_t seq, const uint8_t *tlvs, size_t length);
   FrameStatus changeWifi(const char *ssid, const char *key);
   bool olderIsGood();
   void build();
@@ -197,6 +198,9 @@ class App final : private Board, private SplitterOwner, private MqttOwner, priva
   bool improving_ = false;
   uint32_t improving_since_ = 0;
   uint8_t asked_ = 0, scan_seq_ = 0;
+  // The last change by a frame: its seq, CRC, and the sequence of the settings that it made, 0 where it failed.
+  uint8_t changed_by_ = 0;
+  uint32_t changed_crc_ = 0, changed_to_ = 0;
   uint32_t scan_at_ = 0;
   size_t network_count_ = 0;
   Network networks_[kNetworks];
