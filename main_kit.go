@@ -491,7 +491,7 @@ func (c *kitProvision) provision(ctx context.Context, e env, r *report, key stri
 func joined(ctx context.Context, k *wire.Kit, status <-chan wire.Status) error {
 	ctx, cancel := context.WithTimeout(ctx, joinWithin)
 	defer cancel()
-	last, tries := wire.Status{}, false // with what it was given now
+	last, tries := wire.Status{}, false      // with what it was given now
 	again := time.NewTicker(2 * time.Second) // an event may get lost
 	defer again.Stop()
 	for {
