@@ -530,6 +530,11 @@ func hopeless(r wire.Reason) bool { return r == wire.ReasonWrongKey || r == wire
 // broker returns where the kit finds the broker, and its web door; and the key that
 // the broker must have, where the kit is to speak TLS.
 func (c *kitProvision) broker(ctx context.Context, e env) (b kits.Broker, err error) {
+	host, text, err := net.SplitHostPort(c.Broker)
+	n, numErr := strconv.ParseUint(text, 10, 16)
+	if c.Broker != "" && (err != nil || numErr != nil || host == "" || n == 0) {
+		return b, core.Fail(errUsage, "{address} is not where a broker is. Write it as host:port.", "address", c.Broker)
+	}
 	db, err := storage.Open(ctx, e.data)
 	if err != nil {
 		return b, err
@@ -557,15 +562,9 @@ func (c *kitProvision) broker(ctx context.Context, e env) (b kits.Broker, err er
 		b.Host, b.Port = splitAddress(reachable(s.MQTT))
 		b.Page = "" // no update over the air
 	}
-	if c.Broker == "" {
-		return b, nil
+	if c.Broker != "" {
+		b.Host, b.Port = host, uint16(n)
 	}
-	host, text, err := net.SplitHostPort(c.Broker)
-	n, numErr := strconv.ParseUint(text, 10, 16)
-	if err != nil || numErr != nil || host == "" || n == 0 {
-		return b, core.Fail(errUsage, "{address} is not where a broker is. Write it as host:port.", "address", c.Broker)
-	}
-	b.Host, b.Port = host, uint16(n)
 	return b, nil
 }
 

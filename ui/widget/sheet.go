@@ -100,13 +100,7 @@ func (s *Sheet) Allow(yes bool) {
 	s.enable()
 }
 
-func (s *Sheet) enable() {
-	if s.refused || s.busy {
-		s.ok.Disable()
-	} else {
-		s.ok.Enable()
-	}
-}
+func (s *Sheet) enable() { SetEnabled(s.ok, !s.refused && !s.busy) }
 
 // Say tells at the end of the sheet what is wrong; "" is nothing.
 func (s *Sheet) Say(text string) {
